@@ -1,0 +1,16 @@
+//! The kernel's clock and random numbers: the two inputs that a decision must be given.
+#![expect(unsafe_code, reason = "the helpers are foreign functions")]
+
+use aya_ebpf::helpers::generated::{bpf_get_prandom_u32, bpf_ktime_get_ns};
+
+/// Nanoseconds of `CLOCK_MONOTONIC`. The dearest call of the path: once a packet.
+pub(crate) fn now() -> u64 {
+    // SAFETY: takes no pointers, has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Uniform over `u32`.
+pub(crate) fn random() -> u32 {
+    // SAFETY: as above.
+    unsafe { bpf_get_prandom_u32() }
+}

@@ -1,0 +1,24 @@
+//! The hook of a plain attachment: limit and count, redirect nothing.
+//!
+//! Ownership line: a packet on an interface without a slot is not ours and passes uncounted.
+
+use aya_ebpf::programs::TcContext;
+use dataplane_common::bucket::take;
+use dataplane_common::direction::Direction;
+use dataplane_common::verdict::Verdict;
+
+use crate::packet::Packet;
+use crate::{clock, maps};
+
+#[inline(always)] // one copy a direction, whose index then is a constant offset
+pub(crate) fn run(ctx: &TcContext, direction: Direction) -> Verdict {
+    let packet = Packet::new(ctx);
+    let Some(slot) = maps::slot(packet.ifindex()) else { return Verdict::Next };
+    let bytes = packet.wire_bytes();
+    let verdict = match maps::limit(slot, direction) {
+        Some((limit, word)) => take(&word, limit, clock::now(), bytes, clock::random()).into(),
+        None => Verdict::Next,
+    };
+    maps::count(slot, direction, verdict, bytes);
+    verdict
+}

@@ -1,0 +1,39 @@
+//! What the hooks read of a packet.
+#![expect(unsafe_code, reason = "the context is the kernel's own struct")]
+
+use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use aya_ebpf::programs::TcContext;
+use dataplane_common::frame::{Bytes, header_len, wire_bytes};
+
+/// A packet at a hook.
+pub(crate) struct Packet<'a> {
+    ctx: &'a TcContext,
+}
+
+impl<'a> Packet<'a> {
+    pub(crate) fn new(ctx: &'a TcContext) -> Self {
+        Self { ctx }
+    }
+
+    /// The interface it is at.
+    pub(crate) fn ifindex(&self) -> u32 {
+        // SAFETY: the kernel hands every hook a valid context.
+        unsafe { (*self.ctx.skb.skb).ifindex }
+    }
+
+    /// Its bytes as frames on a wire.
+    pub(crate) fn wire_bytes(&self) -> u32 {
+        // SAFETY: as above.
+        let (len, gso_size) = unsafe { ((*self.ctx.skb.skb).len, (*self.ctx.skb.skb).gso_size) };
+        if gso_size == 0 { len } else { wire_bytes(len, gso_size, header_len(self)) }
+    }
+}
+
+impl Bytes for Packet<'_> {
+    fn byte(&self, offset: u32) -> Option<u8> {
+        let mut byte = 0u8;
+        // SAFETY: the destination is one byte, as the length says; the kernel checks the offset.
+        let failed = unsafe { bpf_skb_load_bytes(self.ctx.skb.skb.cast(), offset, (&raw mut byte).cast(), 1) };
+        (failed == 0).then_some(byte)
+    }
+}
