@@ -1,0 +1,163 @@
+//! Attach: from interfaces and limits to programs that run on them. All of them, or none.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::attachment::{Attachment, Hook, Limits, State};
+use crate::error::{Error, Result};
+use crate::expedite::Expedited;
+use crate::hook;
+use crate::netlink::Device;
+use crate::session::Session;
+use crate::settle::discard;
+use crate::sys::Order;
+
+use dataplane_common::layout::CAPACITY;
+
+/// How to attach.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The limits that shall hold afterwards.
+    pub limits: Limits,
+    /// The kind of hook; `None`: tcx where the kernel has it.
+    pub hook: Option<Hook>,
+    /// Where among others' programs.
+    pub order: Order,
+}
+
+/// Attaches interfaces, or sets the limits of those that are attached. Calls `progress` with
+/// the number done so far.
+pub async fn attach(
+    session: &mut Session,
+    devices: &[Device],
+    request: Request,
+    mut progress: impl FnMut(usize),
+) -> Result<()> {
+    let map_limits = request.limits.to_map()?;
+    let plan = plan(session, devices, request)?;
+    hook::prepare(&session.instance)?;
+    session.datapath()?;
+    session.store.put(&plan.fresh)?;
+    session.store.put(&plan.changed)?;
+
+    let expedited = Expedited::for_links(match plan.hook {
+        Hook::Tcx => 2 * plan.fresh.len(),
+        Hook::Clsact => 0,
+    });
+    let mut fresh = plan.fresh;
+    for done in 0..fresh.len() {
+        if let Err(error) = attach_one(session, &mut fresh[done], map_limits).await {
+            let undone = undo(session, &fresh, &plan.before).await;
+            return Err(match undone {
+                Ok(()) => error,
+                Err(more) => Error::Several(vec![error, more]),
+            });
+        }
+        progress(done + 1);
+    }
+    drop(expedited);
+    for row in &plan.changed {
+        session.datapath()?.tables.set_limits(row.slot, map_limits)?;
+    }
+    session.store.put(&ready(fresh.into_iter().chain(plan.changed)))
+}
+
+struct Plan {
+    hook: Hook,
+    fresh: Vec<Attachment>,
+    changed: Vec<Attachment>,
+    before: Vec<Attachment>,
+}
+
+fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan> {
+    let rows = session.store.attachments()?;
+    let by_ifindex: HashMap<u32, &Attachment> = rows.iter().map(|row| (row.ifindex, row)).collect();
+    let taken: HashSet<u32> = rows.iter().map(|row| row.slot).collect();
+    let mut free = (0..CAPACITY).filter(|slot| !taken.contains(slot));
+    let hook = choose_hook(request.hook)?;
+    let mut plan = Plan { hook, fresh: Vec::new(), changed: Vec::new(), before: Vec::new() };
+    let full = Error::Full { capacity: CAPACITY, asked: devices.len() };
+    for device in devices {
+        match by_ifindex.get(&device.ifindex) {
+            Some(row) => {
+                refuse_other_hook(row, device, request.hook)?;
+                plan.before.push((*row).clone());
+                plan.changed.push(Attachment {
+                    interface: device.name.clone(),
+                    limits: request.limits,
+                    state: State::Changing,
+                    ..(*row).clone()
+                });
+            }
+            None => match free.next() {
+                None => return Err(full),
+                Some(slot) => {
+                    plan.fresh.push(Attachment {
+                        slot,
+                        boot_id: session.instance.boot_id.clone(),
+                        interface: device.name.clone(),
+                        ifindex: device.ifindex,
+                        mac: device.mac,
+                        hook,
+                        order: request.order,
+                        // Until the kernel says otherwise: an undo then removes it if nobody uses it.
+                        made_clsact: hook == Hook::Clsact,
+                        state: State::Creating,
+                        limits: request.limits,
+                    });
+                }
+            },
+        }
+    }
+    Ok(plan)
+}
+
+fn choose_hook(asked: Option<Hook>) -> Result<Hook> {
+    match asked {
+        Some(Hook::Tcx) if !hook::has_tcx() => Err(Error::Kernel {
+            feature: "tcx",
+            since: "6.6",
+            instead: "use --hook clsact, or leave --hook out",
+        }),
+        Some(hook) => Ok(hook),
+        None => Ok(if hook::has_tcx() { Hook::Tcx } else { Hook::Clsact }),
+    }
+}
+
+fn refuse_other_hook(row: &Attachment, device: &Device, asked: Option<Hook>) -> Result<()> {
+    match asked {
+        Some(asked) if asked != row.hook => {
+            Err(Error::OtherHook { name: device.name.clone(), present: row.hook.name(), asked: asked.name() })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn attach_one(
+    session: &mut Session,
+    row: &mut Attachment,
+    limits: dataplane_common::layout::Limits,
+) -> Result<()> {
+    row.made_clsact = hook::prepare_device(&session.netlink, row).await?;
+    // Filled before it is attached: the first packet finds its limit.
+    session.datapath()?.tables.prepare(row.slot, row.ifindex, limits)?;
+    let Session { instance, netlink, datapath, .. } = session;
+    match datapath {
+        Some(datapath) => hook::attach(instance, netlink, datapath, row).await,
+        None => Err(Error::Load("no programs".to_owned())),
+    }
+}
+
+/// Takes back what was attached, in reverse, and gives the others their old limits.
+async fn undo(session: &mut Session, fresh: &[Attachment], before: &[Attachment]) -> Result<()> {
+    let mut errors = Vec::new();
+    for row in fresh.iter().rev() {
+        errors.extend(discard(session, row, true).await.err());
+    }
+    errors.extend(session.store.remove(fresh).err());
+    errors.extend(session.store.put(before).err());
+    Error::join(errors)
+}
+
+fn ready(rows: impl Iterator<Item = Attachment>) -> Vec<Attachment> {
+    rows.map(|row| Attachment { state: State::Ready, ..row }).collect()
+}

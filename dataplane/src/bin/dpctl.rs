@@ -1,0 +1,44 @@
+//! The `dpctl` command: logging, parse, run, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use dataplane::cli::Cli;
+
+const USAGE: u8 = 2;
+const REST: u8 = 1;
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("DPCTL_LOG").unwrap_or_else(|_unset| EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let done = cli.enter_namespace().and_then(|()| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime
+            .map_err(|source| dataplane::error::Error::Io { call: "start a runtime".to_owned(), source })?;
+        runtime.block_on(cli.run())
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("dpctl: {error}");
+        ExitCode::from(error.exit_code().max(REST))
+    })
+}
+
+/// Help goes out as it is; a complaint becomes one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        print!("{error}");
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let complaint = text.split("\n\n").next().unwrap_or(&text);
+    let words: Vec<&str> = complaint.split_whitespace().collect();
+    let complaint = words.join(" ");
+    eprintln!("dpctl: {}; dpctl --help lists commands and options", complaint.trim_start_matches("error: "));
+    ExitCode::from(USAGE)
+}

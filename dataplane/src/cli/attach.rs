@@ -1,0 +1,152 @@
+//! `dpctl attach --rate 128kbit veth123`
+
+use std::io::{IsTerminal, Read};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use super::limit_options::LimitOptions;
+use super::progress::Progress;
+use super::{Global, note, note_departed};
+use crate::attach::{Request, attach};
+use crate::attachment::Hook;
+use crate::error::{Attempt, Error, Result};
+use crate::netlink::Device;
+use crate::netns::NetNs;
+use crate::select;
+use crate::session::Session;
+use crate::sys::Order;
+
+/// Limits and counts the traffic of interfaces
+///
+/// Attaching again sets the limits to what is asked for now. Without a rate, traffic is only
+/// counted. The limit stays when dpctl has exited, and goes with the interface: a container
+/// that restarts has a new veth, and needs a new attach.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dpctl attach --rate 128kbit veth123
+  dpctl attach --from-container 10mbit --to-container 1gbit veth123 veth124
+  dpctl attach --rate 10mbit --pid $(docker inspect -f '{{.State.Pid}}' web)")]
+pub struct Attach {
+    #[command(flatten)]
+    limits: LimitOptions,
+    /// Interfaces: host sides of veths
+    #[arg(value_name = "IFACE")]
+    interfaces: Vec<String>,
+    /// Read more names from standard input, separated by white space
+    #[arg(long)]
+    stdin: bool,
+    /// The host side of the veth of this process's container
+    #[arg(long, value_name = "PID", conflicts_with_all = ["netns", "interfaces", "stdin"])]
+    pid: Option<u32>,
+    /// The host side of the veth in this network namespace (a name, or a path)
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["interfaces", "stdin"])]
+    netns: Option<String>,
+    /// The container's interface, with --pid or --netns
+    #[arg(long, value_name = "NAME", default_value = "eth0")]
+    interface: String,
+    /// How the programs hang on the interface
+    #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
+    hook: HookChoice,
+    /// Before or after the programs that others have attached
+    #[arg(long, value_enum, default_value_t = OrderChoice::Last)]
+    order: OrderChoice,
+    /// Attach to devices other than veths as well
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HookChoice {
+    /// tcx where the kernel has it, else clsact
+    Auto,
+    /// Links (Linux 6.6)
+    Tcx,
+    /// Filters of the clsact qdisc
+    Clsact,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OrderChoice {
+    First,
+    Last,
+}
+
+/// As much of standard input is read.
+const LONGEST_INPUT: u64 = 16 << 20;
+
+impl Attach {
+    pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
+        let names = self.names()?;
+        let request = Request {
+            limits: self.limits.request().limits(),
+            hook: match self.hook {
+                HookChoice::Auto => None,
+                HookChoice::Tcx => Some(Hook::Tcx),
+                HookChoice::Clsact => Some(Hook::Clsact),
+            },
+            order: match self.order {
+                OrderChoice::First => Order::First,
+                OrderChoice::Last => Order::Last,
+            },
+        };
+        request.limits.to_map()?;
+        let mut session = Session::change(&global.directories(), "attach").await?;
+        note_departed(&session.departed);
+        let devices = self.devices(&session, &names).await?;
+        self.limits.note_surprises();
+        note_local_pairs(&devices);
+        let progress = Progress::new("attach", devices.len());
+        attach(&mut session, &devices, request, |done| progress.set(done)).await?;
+        progress.finish();
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        let mut names = self.interfaces.clone();
+        if self.stdin {
+            let mut text = String::new();
+            let input = std::io::stdin().take(LONGEST_INPUT + 1).read_to_string(&mut text);
+            let length = input.attempt(|| "read names from standard input".to_owned())?;
+            if length as u64 > LONGEST_INPUT {
+                return Err(Error::Usage("standard input: more than 16 MiB of names".to_owned()));
+            }
+            names.extend(text.split_whitespace().map(str::to_owned));
+        }
+        let container = self.pid.is_some() || self.netns.is_some();
+        if names.is_empty() && !container && !self.stdin {
+            return Err(Error::Usage(
+                "attach: which interface? Name some, or give --pid, --netns or --stdin".to_owned(),
+            ));
+        }
+        if !container && self.interface != "eth0" {
+            return Err(Error::Usage("attach: --interface goes with --pid or --netns".to_owned()));
+        }
+        select::check_names(&names)?;
+        select::check_names(std::slice::from_ref(&self.interface))?;
+        Ok(names)
+    }
+
+    async fn devices(&self, session: &Session, names: &[String]) -> Result<Vec<Device>> {
+        let container = match (self.pid, &self.netns) {
+            (Some(pid), _) => NetNs::of_pid(pid)?,
+            (None, Some(netns)) => NetNs::open(netns)?,
+            (None, None) => return select::by_name(&session.netlink, names, self.force).await,
+        };
+        let device = select::host_side(&session.netlink, &container, &self.interface).await?;
+        if std::io::stderr().is_terminal() {
+            note(&format!("{}: the host side of {} is {}", container.name(), self.interface, device.name));
+        }
+        Ok(vec![device])
+    }
+}
+
+fn note_local_pairs(devices: &[Device]) {
+    for device in devices.iter().filter(|device| device.is_veth() && device.peer_is_here()) {
+        note(&format!(
+            "{}: its peer is in this namespace too, so this is no container's veth; it is limited, no more",
+            device.name
+        ));
+    }
+}

@@ -1,0 +1,49 @@
+//! `dpctl doctor`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{json, print};
+use super::reconcile::FINDINGS;
+use super::table::{Align, Table};
+use super::{Format, Global};
+use crate::doctor::{Check, examine};
+use crate::error::Result;
+
+/// Says what this host has, what is used instead of what it lacks, and what is wrong
+#[derive(Debug, Args)]
+pub struct Doctor {}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    check: &'static str,
+    ok: bool,
+    result: String,
+}
+
+impl Doctor {
+    pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
+        let checks = examine(&global.directories()).await?;
+        let healthy = checks.iter().all(|check| check.problem.is_none());
+        print(&match global.output {
+            Format::Json => json(&checks.iter().map(row).collect::<Vec<_>>())?,
+            Format::Table => {
+                let mut table =
+                    Table::new(&[("CHECK", Align::Left), ("", Align::Left), ("RESULT", Align::Left)]);
+                for row in checks.iter().map(row) {
+                    let mark = if row.ok { "ok" } else { "!!" };
+                    table.row([row.check.to_owned(), mark.to_owned(), row.result]);
+                }
+                table.render(global.color)
+            }
+        })?;
+        Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(FINDINGS) })
+    }
+}
+
+fn row(check: &Check) -> Row {
+    let result = check.problem.as_ref().unwrap_or(&check.fact).clone();
+    Row { check: check.what, ok: check.problem.is_none(), result }
+}

@@ -1,0 +1,43 @@
+//! `dpctl reset [--yes]`
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Global, note};
+use crate::error::{Attempt, Error, Result};
+use crate::reset::reset;
+
+/// Removes every hook, pin and file of dpctl from this host
+#[derive(Debug, Args)]
+pub struct Reset {
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl Reset {
+    pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
+        if !self.yes && std::io::stdin().is_terminal() && !confirmed()? {
+            return Err(Error::Usage("reset: nothing was changed".to_owned()));
+        }
+        let report = reset(&global.directories()).await?;
+        for pin in &report.left {
+            note(&format!("{}: not ours, left alone", pin.display()));
+        }
+        note(&format!("{} interfaces let go; nothing of dpctl is left", report.detached));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn confirmed() -> Result<bool> {
+    let asked = || -> std::io::Result<bool> {
+        eprint!("dpctl: remove every limit, and all that dpctl keeps on this host? [y/N] ");
+        std::io::stderr().flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    };
+    asked().attempt(|| "ask".to_owned())
+}

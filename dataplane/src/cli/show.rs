@@ -1,0 +1,135 @@
+//! `dpctl show veth123`
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use dataplane_common::counters::Counters;
+use dataplane_common::direction::Direction;
+
+use super::ls::words;
+use super::output::{AttachmentRow, StatsRow, json, print};
+use super::{Format, Global, note_departed};
+use crate::attachment::{Attachment, Hook};
+use crate::error::{Error, Result};
+use crate::select;
+use crate::session::Session;
+use crate::sys;
+
+/// Shows all there is to know of attachments
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Interfaces
+    #[arg(value_name = "IFACE", required = true)]
+    interfaces: Vec<String>,
+}
+
+/// One attachment with its counters and neighbours.
+#[derive(Debug, Serialize)]
+struct Detail {
+    #[serde(flatten)]
+    attachment: AttachmentRow,
+    slot: u32,
+    limiter: &'static str,
+    counters: StatsRow,
+    programs_from_container: Vec<u32>,
+    programs_to_container: Vec<u32>,
+    own_program_ids: Vec<u32>,
+}
+
+/// How limits are kept: later ones may pace as well.
+const LIMITER: &str = "virtual queue with early random drop";
+
+impl Show {
+    pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
+        select::check_names(&self.interfaces)?;
+        let Some(session) = Session::look(&global.directories(), "show").await? else {
+            return Err(Error::NotAttached { name: self.interfaces[0].clone(), hint: None });
+        };
+        note_departed(&session.departed);
+        let rows = session.attachments_of(&self.interfaces).await?;
+        let mut details = Vec::new();
+        let mut text = String::new();
+        for row in &rows {
+            let programs = programs(&session, row).await?;
+            let counters = match &session.datapath {
+                Some(datapath) => datapath.tables.counters(row.slot)?,
+                None => [Counters::default(); 2],
+            };
+            let own =
+                session.datapath.as_ref().map(|datapath| Direction::ALL.map(|d| datapath.program_id(d)));
+            text.push_str(&describe(row, counters, &programs, own));
+            let [from, to] = programs;
+            details.push(Detail {
+                attachment: AttachmentRow::new(row),
+                slot: row.slot,
+                limiter: LIMITER,
+                counters: StatsRow::new(row, counters, [None; 2]),
+                programs_from_container: from,
+                programs_to_container: to,
+                own_program_ids: own.map(|own| own.to_vec()).unwrap_or_default(),
+            });
+        }
+        print(&match global.output {
+            Format::Json => json(&details)?,
+            Format::Table => text,
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Ids of the programs at the hooks, ours and others', in the order they run.
+async fn programs(session: &Session, row: &Attachment) -> Result<[Vec<u32>; 2]> {
+    let mut programs = [Vec::new(), Vec::new()];
+    for direction in Direction::ALL {
+        let ids = match row.hook {
+            Hook::Tcx => sys::programs_on(row.ifindex, direction).map_err(|source| Error::Io {
+                call: format!("list the programs on {}", row.interface),
+                source,
+            })?,
+            Hook::Clsact => {
+                let mut filters = session.netlink.filters(row.ifindex, direction).await?;
+                filters.sort_by_key(|filter| filter.priority);
+                filters.into_iter().map(|filter| filter.program_id).collect()
+            }
+        };
+        programs[direction.index()] = ids;
+    }
+    Ok(programs)
+}
+
+fn describe(
+    row: &Attachment,
+    counters: [Counters; 2],
+    programs: &[Vec<u32>; 2],
+    own: Option<[u32; 2]>,
+) -> String {
+    let mut text =
+        format!("{}  ifindex {}  mac {}  hook {}\n", row.interface, row.ifindex, row.mac, row.hook.name());
+    for direction in Direction::ALL {
+        let c = counters[direction.index()];
+        let limit = row.limits.of(direction).map_or("no limit".to_owned(), |shape| {
+            format!("rate {} burst {} latency {} ({LIMITER})", shape.rate, shape.burst, shape.latency)
+        });
+        let ids = programs[direction.index()].iter().map(|id| {
+            let ours = own.is_some_and(|own| own[direction.index()] == *id);
+            if ours { format!("{id} (ours)") } else { id.to_string() }
+        });
+        let ids = ids.collect::<Vec<_>>().join(", ");
+        let written = write!(
+            text,
+            "  {}\n    limit     {limit}\n    passed    {} packets, {} bytes\n    dropped   {} early, {} full, {} bytes\n    programs  {}\n",
+            words(direction),
+            c.packets,
+            c.bytes,
+            c.dropped_early,
+            c.dropped_full,
+            c.dropped_bytes,
+            if ids.is_empty() { "none" } else { &ids },
+        );
+        debug_assert!(written.is_ok(), "writing to a string does not fail");
+    }
+    text
+}

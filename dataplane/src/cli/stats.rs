@@ -1,0 +1,195 @@
+//! `dpctl stats [--watch]`
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use dataplane_common::counters::Counters;
+use dataplane_common::direction::Direction;
+
+use super::ls::{named_now, words};
+use super::output::{Pace, StatsRow, json, print};
+use super::table::{Align, Table};
+use super::{Format, Global, note, note_departed};
+use crate::attachment::Attachment;
+use crate::error::Result;
+use crate::select;
+use crate::session::Session;
+
+/// Shows packets, bytes and drops, per direction
+///
+/// Bytes are counted as limits count them: whole Ethernet frames, a large packet as the frames
+/// that it becomes. EARLY: dropped at random, since the backlog was past burst + half of rate x
+/// latency. FULL: dropped, since it was past burst + rate x latency.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// Interfaces; all if none is named
+    #[arg(value_name = "IFACE")]
+    interfaces: Vec<String>,
+    /// Again every second, with the rates of that second, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// As many rounds, with --watch
+    #[arg(long, value_name = "N", requires = "watch")]
+    count: Option<u64>,
+}
+
+const ROUND: Duration = Duration::from_secs(1);
+
+impl Stats {
+    pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
+        select::check_names(&self.interfaces)?;
+        let Some(session) = Session::look(&global.directories(), "stats").await? else {
+            return self.nothing(global);
+        };
+        note_departed(&session.departed);
+        let mut last = Reading::take(&session, &self.interfaces).await?;
+        if !self.watch {
+            print(&last.render(global, None)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut rounds = self.count;
+        while rounds != Some(0) {
+            tokio::select! {
+                () = tokio::time::sleep(ROUND) => {}
+                _ = tokio::signal::ctrl_c() => break,
+            }
+            let now = Reading::take(&session, &self.interfaces).await?;
+            if global.output == Format::Table && std::io::stdout().is_terminal() {
+                // Home, and clear what a longer table left.
+                print("\x1b[H\x1b[J")?;
+            }
+            print(&now.render(global, Some(&last))?)?;
+            last = now;
+            rounds = rounds.map(|rounds| rounds - 1);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn nothing(&self, global: &Global) -> Result<ExitCode> {
+        if let Some(name) = self.interfaces.first() {
+            return Err(crate::error::Error::NotAttached { name: name.clone(), hint: None });
+        }
+        match global.output {
+            Format::Json => print(&json(&[] as &[StatsRow])?)?,
+            Format::Table => note("nothing is attached, so nothing is counted"),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// All counters at one moment.
+struct Reading {
+    at: Instant,
+    rows: Vec<(Attachment, [Counters; 2])>,
+}
+
+impl Reading {
+    async fn take(session: &Session, names: &[String]) -> Result<Self> {
+        let attachments =
+            if names.is_empty() { named_now(session).await? } else { session.attachments_of(names).await? };
+        let at = Instant::now();
+        let mut rows = Vec::with_capacity(attachments.len());
+        for attachment in attachments {
+            if let Some(datapath) = &session.datapath {
+                let counters = datapath.tables.counters(attachment.slot)?;
+                rows.push((attachment, counters));
+            }
+        }
+        Ok(Self { at, rows })
+    }
+
+    fn render(&self, global: &Global, before: Option<&Self>) -> Result<String> {
+        let paces = before.map(|before| self.paces(before)).unwrap_or_default();
+        match global.output {
+            Format::Json => {
+                let row = |(attachment, counters): &(Attachment, [Counters; 2])| {
+                    let pace = paces.get(&attachment.slot).copied().map_or([None; 2], |pace| pace.map(Some));
+                    StatsRow::new(attachment, *counters, pace)
+                };
+                json(&self.rows.iter().map(row).collect::<Vec<_>>())
+            }
+            Format::Table => Ok(self.table(&paces, before.is_some()).render(global.color)),
+        }
+    }
+
+    fn paces(&self, before: &Self) -> HashMap<u32, [Pace; 2]> {
+        let seconds = (self.at - before.at).as_secs_f64().max(0.001);
+        let old: HashMap<u32, &[Counters; 2]> = before.rows.iter().map(|(row, c)| (row.slot, c)).collect();
+        let pace = |now: &Counters, old: &Counters| Pace {
+            packets_per_s: precise(now.packets.saturating_sub(old.packets)) / seconds,
+            bits_per_s: precise(now.bytes.saturating_sub(old.bytes)) * 8.0 / seconds,
+        };
+        let rows = self.rows.iter().filter_map(|(row, now)| Some((row.slot, now, *old.get(&row.slot)?)));
+        rows.map(|(slot, now, old)| (slot, [pace(&now[0], &old[0]), pace(&now[1], &old[1])])).collect()
+    }
+
+    fn table(&self, paces: &HashMap<u32, [Pace; 2]>, watch: bool) -> Table {
+        let mut columns = vec![("INTERFACE", Align::Left), ("DIRECTION", Align::Left)];
+        if watch {
+            columns.extend([("BIT/S", Align::Right), ("PACKETS/S", Align::Right)]);
+        }
+        columns.extend([("PACKETS", Align::Right), ("BYTES", Align::Right)]);
+        columns.extend([("EARLY", Align::Right), ("FULL", Align::Right)]);
+        let mut table = Table::new(&columns);
+        for (attachment, counters) in &self.rows {
+            for direction in Direction::ALL {
+                let first = direction == Direction::FromContainer;
+                let name = if first { attachment.interface.clone() } else { String::new() };
+                let mut cells = vec![name, words(direction).to_owned()];
+                if watch {
+                    let pace = paces.get(&attachment.slot).map(|pace| pace[direction.index()]);
+                    cells.push(pace.map_or("-".to_owned(), |pace| scaled(pace.bits_per_s)));
+                    cells.push(pace.map_or("-".to_owned(), |pace| scaled(pace.packets_per_s)));
+                }
+                let c = counters[direction.index()];
+                cells.extend([c.packets, c.bytes, c.dropped_early, c.dropped_full].map(|n| n.to_string()));
+                table.row(cells);
+            }
+        }
+        table
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people; 52 bits are plenty")]
+fn precise(count: u64) -> f64 {
+    count as f64
+}
+
+/// Three digits and k, M, G or T.
+fn scaled(value: f64) -> String {
+    let (mut value, mut prefix) = (value, "");
+    for next in ["k", "M", "G", "T"] {
+        if value < 999.5 {
+            break;
+        }
+        (value, prefix) = (value / 1000.0, next);
+    }
+    if prefix.is_empty() || value >= 99.95 {
+        format!("{value:.0}{prefix}")
+    } else {
+        format!("{value:.1}{prefix}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_three_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (999.0, "999"),
+            (999.6, "1.0k"),
+            (128_000.0, "128k"),
+            (1.5e6, "1.5M"),
+            (99.96e9, "100G"),
+        ] {
+            assert_eq!(scaled(value), text);
+        }
+    }
+}

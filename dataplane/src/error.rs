@@ -1,0 +1,255 @@
+//! What can go wrong, each as one line that a tired operator understands, with its exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use dataplane_common::limit::QueueTooLong;
+
+/// Result of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What was asked, what is wrong, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command line contradicts itself.
+    #[error("{0}")]
+    Usage(String),
+    /// A queue that would take too long to drain.
+    #[error(transparent)]
+    Limit(#[from] QueueTooLong),
+    /// An interface that is not in this namespace.
+    #[error("{name}: no such interface in this network namespace{}{}", near_names(.near), absent_hint(.hint))]
+    NoSuchInterface {
+        /// As asked for.
+        name: String,
+        /// The names that look like it.
+        near: Vec<String>,
+        /// What else might help.
+        hint: Option<String>,
+    },
+    /// Not a veth, and `--force` was not given.
+    #[error(
+        "{name}: a {kind} device, not a veth; limits sit on the host side of a container's veth (--force attaches all the same)"
+    )]
+    NotVeth {
+        /// The interface.
+        name: String,
+        /// What it is instead.
+        kind: String,
+    },
+    /// An interface without an attachment of ours.
+    #[error("{name}: not attached{}", absent_hint(.hint))]
+    NotAttached {
+        /// The interface.
+        name: String,
+        /// What may have become of it.
+        hint: Option<String>,
+    },
+    /// A container whose host side cannot be found.
+    #[error("{container}: {problem}")]
+    NoHostSide {
+        /// As asked for: a pid or a path.
+        container: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// All slots are taken.
+    #[error(
+        "attach: all {capacity} slots are taken, {asked} more asked for; detach what is not needed (dpctl ls)"
+    )]
+    Full {
+        /// Slots there are.
+        capacity: u32,
+        /// Slots asked for.
+        asked: usize,
+    },
+    /// An attachment has the other kind of hook.
+    #[error("{name}: attached by {present}, asked for {asked}; run: dpctl detach {name}, and attach anew")]
+    OtherHook {
+        /// The interface.
+        name: String,
+        /// How it is attached.
+        present: &'static str,
+        /// How it should have been.
+        asked: &'static str,
+    },
+    /// Not root.
+    #[error("{0}: needs root; run it with sudo")]
+    NotRoot(&'static str),
+    /// The kernel lacks something.
+    #[error("{feature}: this kernel has none (needs Linux {since}); {instead}")]
+    Kernel {
+        /// What is missing.
+        feature: &'static str,
+        /// Where it came.
+        since: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
+    /// Mounts that die with the caller.
+    #[error(
+        "{path}: in a private mount namespace (as `ip netns exec` makes one) pins would vanish with it; run instead: dpctl -n NETNS ..."
+    )]
+    PrivateMounts {
+        /// The directory that differs from the machine's.
+        path: PathBuf,
+    },
+    /// The bpffs cannot be used.
+    #[error("{path}: {problem}")]
+    Bpffs {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Pins of another layout.
+    #[error("{path}: pins of layout {found}, this dpctl has layout {wanted}; run: dpctl upgrade")]
+    Layout {
+        /// Where the pins lie.
+        path: PathBuf,
+        /// Their version.
+        found: String,
+        /// Ours.
+        wanted: u32,
+    },
+    /// A pin under one of our names that we did not make.
+    #[error("{path}: not ours ({found}, expected {wanted}); move it away, or choose another --bpffs-dir")]
+    ForeignPin {
+        /// The pin.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+        /// What it should be.
+        wanted: String,
+    },
+    /// The database cannot be read.
+    #[error("{path}: {problem}")]
+    State {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: &'static str,
+    },
+    /// The database is in use or the disk is full.
+    #[error("{path}: {problem}")]
+    Busy {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: &'static str,
+    },
+    /// The database failed in some other way.
+    #[error("{path}: {source}")]
+    Store {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The kernel refused the programs.
+    #[error("load the programs: {0}; dpctl doctor says what this kernel lacks")]
+    Load(String),
+    /// A call failed.
+    #[error("{call}: {}", plain(source))]
+    Io {
+        /// What was attempted, on what.
+        call: String,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// A netlink request failed.
+    #[error("{call}: {source}")]
+    Netlink {
+        /// What was attempted, on what.
+        call: String,
+        /// What the kernel says.
+        source: rtnetlink::Error,
+    },
+    /// A map could not be read or written.
+    #[error("{call}: {source}")]
+    Map {
+        /// What was attempted, on what.
+        call: String,
+        /// What the kernel says.
+        source: aya::maps::MapError,
+    },
+    /// Several things failed while cleaning up; all the rest was done.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<Error>),
+}
+
+impl Error {
+    /// The stable exit code: see docs/errors.md.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Limit(_) | Self::NotVeth { .. } => 2,
+            Self::NoSuchInterface { .. } | Self::NotAttached { .. } | Self::NoHostSide { .. } => 3,
+            Self::Full { .. } | Self::OtherHook { .. } | Self::Busy { .. } => 4,
+            Self::NotRoot(_) => 5,
+            Self::Kernel { .. } | Self::PrivateMounts { .. } | Self::Bpffs { .. } | Self::Load(_) => 6,
+            Self::Layout { .. } | Self::ForeignPin { .. } | Self::State { .. } => 7,
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::PermissionDenied => 5,
+                io::ErrorKind::StorageFull | io::ErrorKind::ResourceBusy => 4,
+                _ => 1,
+            },
+            Self::Store { .. } | Self::Netlink { .. } | Self::Map { .. } => 1,
+            Self::Several(errors) => errors.first().map_or(1, Self::exit_code),
+        }
+    }
+
+    /// All of them as one, or none.
+    pub fn join(errors: Vec<Self>) -> Result<()> {
+        let mut errors = errors;
+        match errors.len() {
+            0 => Ok(()),
+            1 => Err(errors.remove(0)),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+}
+
+/// Adds what was attempted to an I/O error.
+pub(crate) trait Attempt<T> {
+    /// `call` says what, on what.
+    fn attempt(self, call: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> Attempt<T> for io::Result<T> {
+    fn attempt(self, call: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::Io { call: call(), source })
+    }
+}
+
+impl<T> Attempt<T> for rustix::io::Result<T> {
+    fn attempt(self, call: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|errno| Error::Io { call: call(), source: errno.into() })
+    }
+}
+
+impl<T> Attempt<T> for std::result::Result<T, rtnetlink::Error> {
+    fn attempt(self, call: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::Netlink { call: call(), source })
+    }
+}
+
+impl<T> Attempt<T> for std::result::Result<T, aya::maps::MapError> {
+    fn attempt(self, call: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| Error::Map { call: call(), source })
+    }
+}
+
+fn near_names(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("; there is {}", names.join(", ")) }
+}
+
+fn absent_hint(hint: &Option<String>) -> String {
+    hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default()
+}
+
+/// The kernel's words without the number that the standard library adds.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}

@@ -1,0 +1,157 @@
+//! `/sys/kernel/rcu_expedited` for the time of a mass attach.
+//!
+//! Every link that is attached or detached waits for an RCU grace period while it holds the
+//! kernel's network lock: tens of milliseconds each, microseconds while the switch is on. It
+//! is system-wide, so it is set only for many interfaces at once, never where CPUs are isolated
+//! from such interruptions, and by a process of its own that sets it back when its parent is
+//! done, ends, or is killed. The value found is written down before the switch is set; should
+//! that process be killed as well, the next command sets it back.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::FlockOperation;
+
+use crate::error::{Attempt, Result};
+
+const SWITCH: &str = "/sys/kernel/rcu_expedited";
+/// On a tmpfs: gone with the boot, as the setting is.
+const RECORD: &str = "/run/dpctl_rcu_expedited";
+/// The hidden subcommand that runs [`hold`].
+pub const SUBCOMMAND: &str = "hold-rcu-expedited";
+/// From so many links on the switch is worth its while.
+const WORTH: usize = 8;
+
+/// The switch is on while this lives.
+#[derive(Debug)]
+#[must_use]
+pub struct Expedited {
+    holder: Option<Child>,
+}
+
+impl Expedited {
+    /// Sets the switch for `links` links to come, if it is worth it, possible and harmless.
+    pub fn for_links(links: usize) -> Self {
+        let holder = if links < WORTH || has_isolated_cpus() || is_on() { None } else { start_holder() };
+        Self { holder }
+    }
+}
+
+impl Drop for Expedited {
+    fn drop(&mut self) {
+        if let Some(mut holder) = self.holder.take() {
+            drop(holder.stdin.take());
+            // Whatever became of it, the next command looks again.
+            if let Err(error) = holder.wait() {
+                tracing::debug!("wait for the holder of {SWITCH}: {error}");
+            }
+        }
+    }
+}
+
+fn start_holder() -> Option<Child> {
+    let mut holder = Command::new("/proc/self/exe")
+        .arg(SUBCOMMAND)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // A Ctrl-C is for its parent; it ends when that ends.
+        .process_group(0)
+        .spawn()
+        .inspect_err(|error| tracing::debug!("start the holder of {SWITCH}: {error}"))
+        .ok()?;
+    // It says one byte when the switch is on; without, it is slow, not wrong.
+    if let Some(stdout) = &mut holder.stdout {
+        let on = stdout.read(&mut [0]);
+        tracing::debug!("{SWITCH} on: {on:?}");
+    }
+    Some(holder)
+}
+
+/// Sets the switch, says so on stdout, and sets it back when stdin ends or a signal comes.
+pub async fn hold() -> Result<()> {
+    let switch = File::open(SWITCH).attempt(|| format!("open {SWITCH}"))?;
+    // The lock of the switch is on the switch: held by one holder of the machine at a time.
+    rustix::fs::flock(&switch, FlockOperation::LockExclusive).attempt(|| format!("lock {SWITCH}"))?;
+    restore_record()?;
+    let found = fs::read_to_string(SWITCH).attempt(|| format!("read {SWITCH}"))?;
+    let mut ended = Ended::listen()?;
+    fs::write(RECORD, found.trim()).attempt(|| format!("write {RECORD}"))?;
+    fs::write(SWITCH, "1").attempt(|| format!("set {SWITCH}"))?;
+    // A parent that is gone already cannot read this; then stdin has ended as well.
+    let told = std::io::stdout().write_all(b"+").and_then(|()| std::io::stdout().flush());
+    tracing::debug!("told the parent: {told:?}");
+    ended.wait().await;
+    restore_record()
+}
+
+/// Sets back what a killed holder left on; does nothing while one is at work.
+pub fn restore_abandoned() -> Result<()> {
+    if !Path::new(RECORD).exists() {
+        return Ok(());
+    }
+    let switch = File::open(SWITCH).attempt(|| format!("open {SWITCH}"))?;
+    match rustix::fs::flock(&switch, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => restore_record(),
+        Err(_held) => Ok(()),
+    }
+}
+
+/// Whether a switch is on that a killed command left.
+pub fn is_abandoned() -> bool {
+    let free = |switch: File| rustix::fs::flock(&switch, FlockOperation::NonBlockingLockExclusive).is_ok();
+    Path::new(RECORD).exists() && File::open(SWITCH).is_ok_and(free)
+}
+
+fn restore_record() -> Result<()> {
+    let Ok(found) = fs::read_to_string(RECORD) else { return Ok(()) };
+    // Only what the kernel itself would have shown is written back.
+    let value = if found.trim() == "1" { "1" } else { "0" };
+    fs::write(SWITCH, value).attempt(|| format!("set back {SWITCH}"))?;
+    fs::remove_file(RECORD).attempt(|| format!("remove {RECORD}"))
+}
+
+fn is_on() -> bool {
+    !Path::new(RECORD).exists() && fs::read_to_string(SWITCH).is_ok_and(|value| value.trim() != "0")
+}
+
+/// Whether the administrator has set CPUs aside that must not be interrupted.
+pub fn has_isolated_cpus() -> bool {
+    ["isolated", "nohz_full"].iter().any(|list| {
+        let list = fs::read_to_string(format!("/sys/devices/system/cpu/{list}")).unwrap_or_default();
+        !matches!(list.trim(), "" | "(null)")
+    })
+}
+
+/// The end of the parent, or a signal that asks us to end.
+struct Ended {
+    signals: [tokio::signal::unix::Signal; 3],
+}
+
+impl Ended {
+    fn listen() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [a, b, c] = kinds.map(|kind| signal(kind).attempt(|| "listen for signals".to_owned()));
+        Ok(Self { signals: [a?, b?, c?] })
+    }
+
+    async fn wait(&mut self) {
+        let (sender, parent) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let mut rest = Vec::new();
+            let read = std::io::stdin().read_to_end(&mut rest);
+            sender.send(read.is_ok())
+        });
+        let [a, b, c] = &mut self.signals;
+        tokio::select! {
+            _ = parent => {}
+            _ = a.recv() => {}
+            _ = b.recv() => {}
+            _ = c.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Attach and detach: the only file that knows tc and tcx.
+//!
+//! tcx (Linux 6.6): a link a direction, pinned, since a link lives as long as somebody holds it.
+//! clsact: a filter a direction under a priority and handle of ours; it lives with its device.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use dataplane_common::direction::Direction;
+
+use crate::attachment::{Attachment, Hook};
+use crate::error::{Attempt, Error, Result};
+use crate::instance::{Instance, private_dir};
+use crate::netlink::{Filter, Netlink};
+use crate::object::Datapath;
+use crate::sys::{self, LinkInfo, Order};
+
+/// Ours among the filters of a priority: "dp".
+const HANDLE: u32 = 0x6470;
+
+/// What hangs on an interface in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Our program, as it should.
+    Ours,
+    /// Ours, but another program than the pinned one (an upgrade that was cut short).
+    Outdated,
+    /// Nothing of ours.
+    Nothing,
+    /// Ours, on another interface: it was moved to another namespace.
+    Elsewhere,
+}
+
+/// Where the link pins lie.
+pub fn link_dir(instance: &Instance) -> PathBuf {
+    instance.pins.join("links")
+}
+
+fn link_pin(instance: &Instance, slot: u32, direction: Direction) -> PathBuf {
+    link_dir(instance).join(format!("{}_{slot}", direction.name()))
+}
+
+/// Whether the kernel has tcx, asked of the kernel itself.
+pub fn has_tcx() -> bool {
+    // Interface 1 is the loopback of every namespace; a kernel without tcx answers EINVAL.
+    sys::programs_on(1, Direction::FromContainer).is_ok()
+}
+
+/// Attaches both directions. What it did before it failed is left for [`detach`].
+pub async fn attach(
+    instance: &Instance,
+    netlink: &Netlink,
+    datapath: &Datapath,
+    attachment: &Attachment,
+) -> Result<()> {
+    for direction in Direction::ALL {
+        attach_one(instance, netlink, datapath, attachment, direction).await?;
+    }
+    Ok(())
+}
+
+/// Attaches one direction.
+pub async fn attach_one(
+    instance: &Instance,
+    netlink: &Netlink,
+    datapath: &Datapath,
+    attachment: &Attachment,
+    direction: Direction,
+) -> Result<()> {
+    let Attachment { interface, ifindex, order, .. } = attachment;
+    let program = datapath.program(direction);
+    match attachment.hook {
+        Hook::Tcx => {
+            let call = || format!("attach {} to {interface}", direction.name());
+            let link = sys::link_create(program, *ifindex, direction, *order).attempt(call)?;
+            sys::pin(link.as_fd(), &link_pin(instance, attachment.slot, direction)).attempt(call)
+        }
+        Hook::Clsact => {
+            netlink.put_filter(*ifindex, direction, (priority(*order), HANDLE), program, false).await
+        }
+    }
+}
+
+/// Takes our programs off an interface. What is already gone is fine.
+pub async fn detach(
+    instance: &Instance,
+    netlink: &Netlink,
+    attachment: &Attachment,
+    alive: bool,
+) -> Result<()> {
+    let mut errors = Vec::new();
+    for direction in Direction::ALL {
+        let done = match attachment.hook {
+            Hook::Tcx => detach_link(link_pin(instance, attachment.slot, direction)),
+            Hook::Clsact if alive => {
+                netlink.remove_filter(attachment.ifindex, direction, priority(attachment.order), HANDLE).await
+            }
+            Hook::Clsact => Ok(()),
+        };
+        errors.extend(done.err());
+    }
+    if attachment.made_clsact && alive && unused(netlink, attachment).await {
+        errors.extend(netlink.remove_clsact(&attachment.interface, attachment.ifindex).await.err());
+    }
+    Error::join(errors)
+}
+
+/// Detaches one direction of a tcx attachment, wherever its device is now.
+pub fn detach_direction(instance: &Instance, attachment: &Attachment, direction: Direction) -> Result<()> {
+    detach_link(link_pin(instance, attachment.slot, direction))
+}
+
+/// Makes what [`attach_one`] needs on the device itself.
+pub async fn prepare_device(netlink: &Netlink, attachment: &Attachment) -> Result<bool> {
+    match attachment.hook {
+        Hook::Tcx => Ok(false),
+        Hook::Clsact => netlink.add_clsact(&attachment.interface, attachment.ifindex).await,
+    }
+}
+
+async fn unused(netlink: &Netlink, attachment: &Attachment) -> bool {
+    for direction in Direction::ALL {
+        if !netlink.filters(attachment.ifindex, direction).await.is_ok_and(|filters| filters.is_empty()) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Detaches a pinned link now and removes its pin. Unpinning alone would detach it later, by a
+/// worker of the kernel.
+pub fn detach_link(pin: PathBuf) -> Result<()> {
+    let link = match sys::open_pin(&pin) {
+        Ok(link) => link,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).attempt(|| format!("open {}", pin.display())),
+    };
+    match sys::link_detach(link.as_fd()) {
+        // ENOLINK: its device is gone already.
+        Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOLINK | libc::ENOENT)) => {
+            return Err(error).attempt(|| format!("detach {}", pin.display()));
+        }
+        _ => {}
+    }
+    std::fs::remove_file(&pin).attempt(|| format!("remove {}", pin.display()))
+}
+
+/// Puts the datapath's program in place of the one that runs, without a gap.
+pub async fn swap(
+    instance: &Instance,
+    netlink: &Netlink,
+    datapath: &Datapath,
+    attachment: &Attachment,
+    direction: Direction,
+) -> Result<()> {
+    let program = datapath.program(direction);
+    match attachment.hook {
+        Hook::Tcx => {
+            let pin = link_pin(instance, attachment.slot, direction);
+            let call = || format!("upgrade {} of {}", direction.name(), attachment.interface);
+            let link = sys::open_pin(&pin).attempt(call)?;
+            sys::link_update(link.as_fd(), program).attempt(call)
+        }
+        Hook::Clsact => {
+            let place = (priority(attachment.order), HANDLE);
+            netlink.put_filter(attachment.ifindex, direction, place, program, true).await
+        }
+    }
+}
+
+/// What hangs on the attachment's interface.
+pub async fn find(
+    instance: &Instance,
+    netlink: &Netlink,
+    datapath: &Datapath,
+    attachment: &Attachment,
+    direction: Direction,
+) -> Result<Found> {
+    let program = datapath.program_id(direction);
+    match attachment.hook {
+        Hook::Tcx => Ok(match link(instance, attachment.slot, direction)? {
+            None => Found::Nothing,
+            Some(link) if link.ifindex != attachment.ifindex => Found::Elsewhere,
+            Some(link) if link.direction != Some(direction) => Found::Elsewhere,
+            Some(link) if link.program_id != program => Found::Outdated,
+            Some(_) => Found::Ours,
+        }),
+        Hook::Clsact => {
+            let filters = netlink.filters(attachment.ifindex, direction).await?;
+            Ok(match filters.iter().find(|filter| is_ours(filter, attachment.order)) {
+                None => Found::Nothing,
+                Some(filter) if filter.program_id != program => Found::Outdated,
+                Some(_) => Found::Ours,
+            })
+        }
+    }
+}
+
+fn link(instance: &Instance, slot: u32, direction: Direction) -> Result<Option<LinkInfo>> {
+    let pin = link_pin(instance, slot, direction);
+    let link = match sys::open_pin(&pin) {
+        Ok(link) => link,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).attempt(|| format!("open {}", pin.display())),
+    };
+    sys::link_info(link.as_fd()).attempt(|| format!("examine {}", pin.display()))
+}
+
+/// Makes what [`attach`] needs before the first interface.
+pub fn prepare(instance: &Instance) -> Result<()> {
+    private_dir(&link_dir(instance))
+}
+
+fn priority(order: Order) -> u16 {
+    match order {
+        Order::First => 1,
+        // Past what tc hands out itself (49152 downwards), so ours runs after what is there.
+        Order::Last => 0xc470,
+    }
+}
+
+fn is_ours(filter: &Filter, order: Order) -> bool {
+    filter.priority == priority(order) && filter.handle == HANDLE
+}

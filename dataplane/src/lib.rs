@@ -1,0 +1,40 @@
+//! The control plane of dataplane: what `dpctl` does, as a library.
+//!
+//! To follow one command, `dpctl attach --rate 128kbit veth123`, read in this order:
+//! [`cli`] (what was typed), [`select`] (which interfaces), [`session`] (lock, database, pins;
+//! [`settle`] clears up what a killed command left), [`attach`] (plan, then act), [`object`]
+//! (programs loaded and pinned), [`tables`] (limits written to the maps), [`hook`] (programs
+//! attached).
+//!
+//! There is no daemon. What must outlive a command is pinned in a bpffs ([`bpffs`]) or stands
+//! in a database ([`store`]).
+
+pub mod cli;
+
+pub mod attach;
+pub mod detach;
+pub mod doctor;
+pub mod limits;
+pub mod reconcile;
+pub mod reset;
+pub mod settle;
+pub mod upgrade;
+
+pub mod select;
+pub mod session;
+
+pub mod expedite;
+pub mod hook;
+pub mod object;
+pub mod store;
+pub mod tables;
+
+pub mod attachment;
+pub mod bpffs;
+pub mod instance;
+pub mod netlink;
+pub mod netns;
+
+pub mod error;
+pub mod mac;
+pub mod sys;

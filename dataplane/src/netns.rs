@@ -1,0 +1,112 @@
+//! Network namespaces: open once, and use by descriptor.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use rustix::fs::{OFlags, fstatfs};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::error::{Attempt, Error, Result};
+
+const NSFS_MAGIC: i64 = 0x6e73_6673;
+
+/// A network namespace, held open.
+#[derive(Debug)]
+pub struct NetNs {
+    file: File,
+    name: String,
+}
+
+impl NetNs {
+    /// By path; a name without `/` is one below /run/netns, as for `ip -n`.
+    pub fn open(name: &str) -> Result<Self> {
+        let path = if name.contains('/') { PathBuf::from(name) } else { Path::new("/run/netns").join(name) };
+        Self::open_path(&path, name)
+    }
+
+    /// The namespace of a process.
+    pub fn of_pid(pid: u32) -> Result<Self> {
+        let path = PathBuf::from(format!("/proc/{pid}/ns/net"));
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            let problem =
+                "no such process; for a container: docker inspect -f '{{.State.Pid}}' NAME".to_owned();
+            return Err(Error::NoHostSide { container: format!("pid {pid}"), problem });
+        }
+        Self::open_path(&path, &format!("pid {pid}"))
+    }
+
+    fn open_path(path: &Path, name: &str) -> Result<Self> {
+        let not_one =
+            |problem: &str| Error::NoHostSide { container: name.to_owned(), problem: problem.to_owned() };
+        // O_NONBLOCK: a path that leads to a pipe must not hang us.
+        let fd = rustix::fs::open(
+            path,
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
+            rustix::fs::Mode::empty(),
+        )
+        .map_err(|errno| match errno {
+            rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => {
+                not_one("no such network namespace; ip netns lists those with a name")
+            }
+            other => Error::Io { call: format!("open network namespace {name}"), source: other.into() },
+        })?;
+        let kind = fstatfs(&fd).attempt(|| format!("examine {name}"))?.f_type;
+        if i64::from(kind) != NSFS_MAGIC {
+            return Err(not_one("not a network namespace"));
+        }
+        Ok(Self { file: File::from(fd), name: name.to_owned() })
+    }
+
+    /// As it was asked for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is the one this process is in.
+    pub fn is_own(&self) -> Result<bool> {
+        let own =
+            File::open("/proc/thread-self/ns/net").attempt(|| "open own network namespace".to_owned())?;
+        let same = |a: &File, b: &File| -> std::io::Result<bool> {
+            let (a, b) = (a.metadata()?, b.metadata()?);
+            Ok((a.dev(), a.ino()) == (b.dev(), b.ino()))
+        };
+        same(&own, &self.file).attempt(|| "compare network namespaces".to_owned())
+    }
+
+    /// Moves the calling thread in.
+    pub fn enter(&self) -> Result<()> {
+        move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|errno| {
+            match errno {
+                rustix::io::Errno::INVAL => Error::NoHostSide {
+                    container: self.name.clone(),
+                    problem: "not a network namespace".to_owned(),
+                },
+                other => {
+                    Error::Io { call: format!("enter network namespace {}", self.name), source: other.into() }
+                }
+            }
+        })
+    }
+
+    /// Runs `work` inside, on a thread of its own.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    self.enter()?;
+                    work()
+                })
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+impl AsFd for NetNs {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

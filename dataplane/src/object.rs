@@ -1,0 +1,229 @@
+//! The programs and maps in the kernel: load, pin, and open what is pinned.
+//!
+//! Pins lie in a directory named after the layout's version. A new set is pinned in a staging
+//! directory and renamed when it is whole, so what stands under the final name is complete.
+//! Every pin is checked to be what its name says before it is used.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use aya::EbpfLoader;
+use aya::programs::{ProgramInfo, SchedClassifier};
+
+use dataplane_common::direction::Direction;
+use dataplane_common::layout::LAYOUT_VERSION;
+
+use crate::error::{Attempt, Error, Result};
+use crate::instance::{Instance, private_dir};
+use crate::sys;
+use crate::tables::{self, Tables};
+
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/dataplane-ebpf"));
+
+/// Programs and maps of one instance, open.
+#[derive(Debug)]
+pub struct Datapath {
+    programs: [Program; 2],
+    /// The maps.
+    pub tables: Tables,
+}
+
+#[derive(Debug)]
+struct Program {
+    fd: OwnedFd,
+    id: u32,
+}
+
+impl Datapath {
+    /// Opens the pins; loads and pins the programs if there are none.
+    pub fn open_or_load(instance: &Instance) -> Result<Self> {
+        match Self::open(instance)? {
+            Some(datapath) => Ok(datapath),
+            None => {
+                let staging = stage(instance, Staging::Load)?;
+                load_into(&staging, None)?;
+                publish(instance, &staging)?;
+                Self::open(instance)?
+                    .ok_or_else(|| Error::Load("the pins vanished while they were made".to_owned()))
+            }
+        }
+    }
+
+    /// Opens the pins; `None` if there are none. Refuses pins of another layout and pins that
+    /// are not what their names say.
+    pub fn open(instance: &Instance) -> Result<Option<Self>> {
+        let dir = layout_dir(instance);
+        if !dir.exists() {
+            return match other_layout(instance) {
+                Some(found) => {
+                    Err(Error::Layout { path: instance.pins.clone(), found, wanted: LAYOUT_VERSION })
+                }
+                None => Ok(None),
+            };
+        }
+        Self::open_in(&dir).map(Some)
+    }
+
+    pub(crate) fn open_in(dir: &Path) -> Result<Self> {
+        let [from, to] = Direction::ALL.map(|direction| open_program(&dir.join(direction.name()), direction));
+        Ok(Self { programs: [from?, to?], tables: Tables::open(dir)? })
+    }
+
+    /// The program of one direction.
+    pub fn program(&self, direction: Direction) -> BorrowedFd<'_> {
+        self.programs[direction.index()].fd.as_fd()
+    }
+
+    /// Its id.
+    pub fn program_id(&self, direction: Direction) -> u32 {
+        self.programs[direction.index()].id
+    }
+}
+
+/// Where the pins of this layout lie.
+pub fn layout_dir(instance: &Instance) -> PathBuf {
+    instance.pins.join(format!("layout_{LAYOUT_VERSION}"))
+}
+
+/// What a staging directory is for: which one is found after a kill tells what was going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staging {
+    /// A first load; nothing uses it yet, so it is thrown away.
+    Load,
+    /// An upgrade; some hooks may run it already, so the upgrade is done again.
+    Upgrade,
+}
+
+impl Staging {
+    /// Its directory.
+    pub fn dir(self, instance: &Instance) -> PathBuf {
+        instance.pins.join(match self {
+            Self::Load => "loading",
+            Self::Upgrade => "upgrading",
+        })
+    }
+}
+
+/// An empty staging directory.
+pub fn stage(instance: &Instance, staging: Staging) -> Result<PathBuf> {
+    let dir = staging.dir(instance);
+    remove_pins(&dir)?;
+    private_dir(&dir)?;
+    Ok(dir)
+}
+
+/// Loads the embedded object and pins it in `dir`; with `reuse`, on the maps pinned there.
+pub fn load_into(dir: &Path, reuse: Option<&Path>) -> Result<()> {
+    if OBJECT.is_empty() {
+        return Err(Error::Load(
+            "this dpctl was built without the eBPF object; run: cargo xtask build".to_owned(),
+        ));
+    }
+    let failed = |error: &dyn std::error::Error| Error::Load(one_line(error));
+    let mut loader = EbpfLoader::new();
+    for name in tables::NAMES {
+        loader.map_pin_path(name, reuse.unwrap_or(dir).join(name));
+    }
+    let mut ebpf = loader.load(OBJECT).map_err(|error| failed(&error))?;
+    for direction in Direction::ALL {
+        let program = ebpf.program_mut(direction.name()).ok_or_else(|| {
+            Error::Load(format!(
+                "the embedded object has no program {}; run: cargo xtask build",
+                direction.name()
+            ))
+        })?;
+        let program: &mut SchedClassifier = program.try_into().map_err(|error| failed(&error))?;
+        program.load().map_err(|error| failed(&error))?;
+        program.pin(dir.join(direction.name())).map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}
+
+/// Gives a staged set its final name, and removes what stood there.
+pub fn publish(instance: &Instance, staging: &Path) -> Result<()> {
+    let dir = layout_dir(instance);
+    remove_pins(&dir)?;
+    fs::rename(staging, &dir).attempt(|| format!("rename {} to {}", staging.display(), dir.display()))
+}
+
+/// Layouts other than ours that are pinned here.
+pub fn other_layouts(instance: &Instance) -> Vec<PathBuf> {
+    let entries = fs::read_dir(&instance.pins).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| *path != layout_dir(instance))
+        .filter(|path| layout_of(path).is_some())
+        .collect()
+}
+
+fn other_layout(instance: &Instance) -> Option<String> {
+    other_layouts(instance).first().and_then(|path| layout_of(path))
+}
+
+fn layout_of(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_str()?.strip_prefix("layout_")?.to_owned())
+}
+
+/// Removes a directory of pins. What is not there is fine.
+pub fn remove_pins(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).attempt(|| format!("remove {}", dir.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_program(path: &Path, direction: Direction) -> Result<Program> {
+    let wanted = format!("tc program {}", direction.name());
+    let fd = open_own_pin(path, &wanted)?;
+    let foreign = |found: String| Error::ForeignPin { path: path.to_owned(), found, wanted: wanted.clone() };
+    let info =
+        ProgramInfo::from_pin(path).map_err(|_not_a_program| foreign("another kind of object".to_owned()))?;
+    let name = String::from_utf8_lossy(info.name()).into_owned();
+    // BPF_PROG_TYPE_SCHED_CLS
+    if info.program_type() as u32 != 3 || name != direction.name() {
+        return Err(foreign(format!("program {name}")));
+    }
+    Ok(Program { fd, id: info.id() })
+}
+
+/// Opens a pin of root's; another's, or a symbolic link, is refused.
+pub(crate) fn open_own_pin(path: &Path, wanted: &str) -> Result<OwnedFd> {
+    let foreign = |found: &str| Error::ForeignPin {
+        path: path.to_owned(),
+        found: found.to_owned(),
+        wanted: wanted.to_owned(),
+    };
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => return Err(foreign("a symbolic link")),
+        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
+            return Err(foreign("another user's"));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::Bpffs {
+                path: path.to_owned(),
+                problem: "the pin is missing; run: dpctl reconcile".to_owned(),
+            });
+        }
+        Err(error) => return Err(error).attempt(|| format!("examine {}", path.display())),
+    }
+    sys::open_pin(path).map_err(|source| match source.raw_os_error() {
+        Some(libc::EINVAL | libc::EACCES | libc::EPERM) => foreign("not a bpf object"),
+        _ => Error::Io { call: format!("open {}", path.display()), source },
+    })
+}
+
+/// The last line of the cause is what matters; a verifier log is for `DPCTL_LOG=debug`.
+fn one_line(error: &dyn std::error::Error) -> String {
+    tracing::debug!("{error:?}");
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string().lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,162 @@
+//! Reset: removes every hook, pin and switch of ours, and the database.
+//!
+//! Works without the database, since that may be what is broken: links are found by their
+//! pins, clsact filters by the programs they run. Goes on past errors, and names what it left.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dataplane_common::direction::Direction;
+
+use crate::bpffs;
+use crate::error::{Attempt, Error, Result};
+use crate::expedite::{self, Expedited};
+use crate::hook;
+use crate::instance::{Directories, Instance};
+use crate::netlink::Netlink;
+use crate::object::{self, Staging};
+use crate::store::Store;
+
+/// What a reset did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Interfaces and links that were let go.
+    pub detached: usize,
+    /// Pins below our directory that are not ours.
+    pub left: Vec<PathBuf>,
+}
+
+/// Removes everything of this instance.
+pub async fn reset(directories: &Directories) -> Result<Report> {
+    if !rustix::process::geteuid().is_root() {
+        return Err(Error::NotRoot("reset"));
+    }
+    let instance = Instance::find(directories)?;
+    bpffs::refuse_private(&instance.bpffs)?;
+    let mut report = Report::default();
+    if !instance.state.exists() && !instance.pins.exists() {
+        return Ok(report);
+    }
+    crate::instance::private_dir(&instance.state)?;
+    let lock = instance.lock()?;
+    let mut errors = Vec::new();
+    errors.extend(expedite::restore_abandoned().err());
+    errors.extend(detach_filters(&instance, &mut report).await.err());
+    errors.extend(detach_links(&instance, &mut report).err());
+    errors.extend(remove_all_pins(&instance, &mut report).err());
+    for file in ["state.db", "state.db-wal", "state.db-shm"] {
+        errors.extend(remove_file(&instance.state.join(file)).err());
+    }
+    errors.extend(remove_file(&instance.state.join("lock")).err());
+    drop(lock);
+    // The directories may be the user's own, or hold other instances: only empty ones go.
+    remove_if_empty(&instance.pins);
+    if is_unused(&instance.bpffs) {
+        errors.extend(bpffs::release(&instance.mount_record).err());
+    }
+    remove_if_empty(&instance.bpffs);
+    remove_if_empty(&instance.state);
+    instance.mount_record.parent().iter().for_each(|dir| remove_if_empty(dir));
+    Error::join(errors).map(|()| report)
+}
+
+/// Filters on clsact, known by the ids of the programs that are pinned here.
+async fn detach_filters(instance: &Instance, report: &mut Report) -> Result<()> {
+    let netlink = Netlink::open()?;
+    let programs = pinned_programs(instance);
+    let made_clsact: HashSet<u32> = Store::open(&instance.database())
+        .and_then(|store| store.attachments())
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|row| row.made_clsact && row.boot_id == instance.boot_id)
+        .map(|row| row.ifindex)
+        .collect();
+    let mut errors = Vec::new();
+    for device in netlink.devices().await? {
+        let (mut ours, mut others) = (0, 0);
+        for direction in Direction::ALL {
+            for filter in netlink.filters(device.ifindex, direction).await? {
+                if programs.contains(&filter.program_id) {
+                    let gone = netlink
+                        .remove_filter(device.ifindex, direction, filter.priority, filter.handle)
+                        .await;
+                    errors.extend(gone.err());
+                    ours += 1;
+                } else {
+                    others += 1;
+                }
+            }
+        }
+        if ours > 0 {
+            report.detached += 1;
+            if others == 0 && made_clsact.contains(&device.ifindex) {
+                errors.extend(netlink.remove_clsact(&device.name, device.ifindex).await.err());
+            }
+        }
+    }
+    Error::join(errors)
+}
+
+/// Whether nothing but the kernel's own files is left on a bpffs.
+fn is_unused(bpffs: &Path) -> bool {
+    let mut entries = fs::read_dir(bpffs).into_iter().flatten().flatten();
+    entries.all(|entry| entry.file_name().to_string_lossy().ends_with(".debug"))
+}
+
+fn remove_if_empty(dir: &Path) {
+    if let Err(error) = fs::remove_dir(dir) {
+        tracing::debug!("{}: {error}", dir.display());
+    }
+}
+
+fn detach_links(instance: &Instance, report: &mut Report) -> Result<()> {
+    let pins: Vec<PathBuf> = fs::read_dir(hook::link_dir(instance))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|pin| pin.path())
+        .collect();
+    let _expedited = Expedited::for_links(pins.len());
+    let mut errors = Vec::new();
+    for pin in &pins {
+        errors.extend(hook::detach_link(pin.clone()).err());
+    }
+    report.detached += pins.len().div_ceil(2);
+    Error::join(errors)
+}
+
+fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
+    let mut errors = Vec::new();
+    let mut ours = vec![hook::link_dir(instance), object::layout_dir(instance)];
+    ours.extend(object::other_layouts(instance));
+    ours.extend([Staging::Load, Staging::Upgrade].map(|staging| staging.dir(instance)));
+    for dir in ours {
+        errors.extend(object::remove_pins(&dir).err());
+    }
+    for entry in fs::read_dir(&instance.pins).into_iter().flatten().flatten() {
+        // The kernel's own files at a bpffs root cannot be removed; other instances are theirs.
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.ends_with(".debug") && !name.starts_with("netns_") {
+            report.left.push(entry.path());
+        }
+    }
+    Error::join(errors)
+}
+
+fn pinned_programs(instance: &Instance) -> HashSet<u32> {
+    let mut dirs = vec![object::layout_dir(instance)];
+    dirs.extend(object::other_layouts(instance));
+    dirs.extend([Staging::Load, Staging::Upgrade].map(|staging| staging.dir(instance)));
+    let pins = dirs.iter().flat_map(|dir| Direction::ALL.map(|direction| dir.join(direction.name())));
+    pins.filter_map(|pin| aya::programs::ProgramInfo::from_pin(pin).ok()).map(|info| info.id()).collect()
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).attempt(|| format!("remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

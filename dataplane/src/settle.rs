@@ -1,0 +1,101 @@
+//! Finishes or undoes what a killed command left, and clears away what lost its interface.
+//!
+//! Runs under the instance's lock, before anything else: so whatever it finds unfinished
+//! belongs to a command that is no more. On a settled instance it writes nothing.
+
+use std::collections::HashMap;
+
+use dataplane_common::direction::Direction;
+
+use crate::attachment::{Attachment, Hook, State};
+use crate::error::Result;
+use crate::hook::{self, Found};
+use crate::netlink::Device;
+use crate::object::{Staging, remove_pins};
+use crate::session::Session;
+use crate::upgrade;
+
+/// Settles the instance; answers the attachments whose interface was found gone.
+pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
+    if Staging::Load.dir(&session.instance).exists() {
+        remove_pins(&Staging::Load.dir(&session.instance))?;
+    }
+    if Staging::Upgrade.dir(&session.instance).exists() {
+        upgrade::upgrade(session).await?;
+    }
+    let rows = session.store.attachments()?;
+    let (present, past): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.boot_id == session.instance.boot_id);
+    let mut departed = past;
+    let mut devices = None;
+    for row in present {
+        if is_gone(session, &row, &mut devices).await? {
+            discard(session, &row, false).await?;
+            departed.push(row);
+            continue;
+        }
+        match row.state {
+            State::Ready => {}
+            State::Creating | State::Removing => {
+                discard(session, &row, true).await?;
+                session.store.remove(std::slice::from_ref(&row))?;
+            }
+            State::Changing => {
+                if let Some(datapath) = &mut session.datapath {
+                    datapath.tables.set_limits(row.slot, row.limits.to_map()?)?;
+                }
+                session.store.mark(std::slice::from_ref(&row), State::Ready)?;
+            }
+        }
+    }
+    if !departed.is_empty() {
+        session.store.depart(&departed)?;
+    }
+    // An attachment that never came to be did not depart.
+    departed.retain(|row| row.state != State::Creating);
+    Ok(departed)
+}
+
+/// Takes an attachment out of the kernel: hooks, pins and its entry in the maps.
+pub(crate) async fn discard(session: &mut Session, row: &Attachment, alive: bool) -> Result<()> {
+    hook::detach(&session.instance, &session.netlink, row, alive).await?;
+    if let Some(datapath) = &mut session.datapath
+        && datapath.tables.slot(row.ifindex)? == Some(row.slot)
+    {
+        datapath.tables.release(row.ifindex)?;
+    }
+    Ok(())
+}
+
+/// Whether the interface of an attachment is gone, another one with its number or not.
+///
+/// A link knows its device: its pin alone tells. Without a pin, and for clsact, the device's
+/// MAC and our filter on it do.
+async fn is_gone(
+    session: &Session,
+    row: &Attachment,
+    devices: &mut Option<HashMap<u32, Device>>,
+) -> Result<bool> {
+    let Some(datapath) = &session.datapath else { return absent(session, row, devices).await };
+    let found = hook::find(&session.instance, &session.netlink, datapath, row, Direction::FromContainer);
+    match (row.hook, found.await) {
+        (Hook::Tcx, Ok(Found::Elsewhere)) => Ok(true),
+        (_, Ok(Found::Ours | Found::Outdated)) => Ok(false),
+        (Hook::Clsact, _) | (Hook::Tcx, Ok(Found::Nothing)) => absent(session, row, devices).await,
+        (Hook::Tcx, Err(error)) => Err(error),
+    }
+}
+
+async fn absent(
+    session: &Session,
+    row: &Attachment,
+    devices: &mut Option<HashMap<u32, Device>>,
+) -> Result<bool> {
+    if devices.is_none() {
+        let list = session.netlink.devices().await?;
+        *devices = Some(list.into_iter().map(|device| (device.ifindex, device)).collect());
+    }
+    let same =
+        devices.as_ref().and_then(|devices| devices.get(&row.ifindex)).is_some_and(|d| d.mac == row.mac);
+    Ok(!same)
+}

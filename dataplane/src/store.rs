@@ -1,0 +1,257 @@
+//! Intent, in one SQLite database.
+//!
+//! The kernel follows it: a row is written `creating` before anything is done, and `ready` when
+//! all of it is. A row in any other state, found while the instance's lock is held, is what a
+//! killed command left. Rows die with the boot whose id they carry, as their hooks do.
+//!
+//! Refuses a database that is damaged, of a newer version, or another program's.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
+
+use dataplane_common::limit::Shape;
+use dataplane_common::rate::Rate;
+use dataplane_common::size::Bytes;
+use dataplane_common::time::Nanos;
+
+use crate::attachment::{Attachment, Hook, Limits, State};
+use crate::error::{Error, Result};
+use crate::sys::Order;
+
+const SCHEMA: &str = "
+    CREATE TABLE attachment (
+        slot             INTEGER PRIMARY KEY,
+        boot_id          TEXT NOT NULL,
+        interface        TEXT NOT NULL,
+        ifindex          INTEGER NOT NULL UNIQUE,
+        mac              TEXT NOT NULL,
+        hook             TEXT NOT NULL,
+        sort             TEXT NOT NULL,
+        made_clsact      INTEGER NOT NULL,
+        state            TEXT NOT NULL,
+        from_rate INTEGER, from_burst INTEGER, from_latency INTEGER,
+        to_rate   INTEGER, to_burst   INTEGER, to_latency   INTEGER
+    ) STRICT;
+    CREATE TABLE departed (
+        interface        TEXT PRIMARY KEY,
+        limits           TEXT NOT NULL
+    ) STRICT;
+";
+
+/// "dpct": tells our databases from others'.
+const APPLICATION_ID: i32 = 0x6470_6374;
+/// Version of [`SCHEMA`].
+const SCHEMA_VERSION: i32 = 1;
+/// How long a command waits for another program that holds the database.
+const BUSY: Duration = Duration::from_secs(5);
+/// As many departed interfaces are remembered.
+const DEPARTED: u32 = 256;
+
+/// The open database.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the database, makes it if there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        let store = Connection::open(path).and_then(|connection| {
+            connection.busy_timeout(BUSY)?;
+            // A crash of the machine may take the last commits, never the database's integrity:
+            // the hooks they speak of are gone with it. So commits need not wait for the disk,
+            // and neither does the end of a command.
+            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            Ok(Self { connection, path: path.to_owned() })
+        });
+        let mut store = store.map_err(|error| classify(path, error))?;
+        store.settle_schema()?;
+        Ok(store)
+    }
+
+    fn settle_schema(&mut self) -> Result<()> {
+        let pragma =
+            |name| self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
+        let found = pragma("application_id").and_then(|id| Ok((id, pragma("user_version")?)));
+        let problem = match found.map_err(|error| classify(&self.path, error))? {
+            (APPLICATION_ID, SCHEMA_VERSION) => return Ok(()),
+            (APPLICATION_ID, 0..SCHEMA_VERSION) | (0, 0) => return self.create(),
+            (APPLICATION_ID, _) => "made by a newer dpctl; use that one, or another --state-dir",
+            _ => "not a database of dpctl; use another --state-dir",
+        };
+        Err(Error::State { path: self.path.clone(), problem })
+    }
+
+    fn create(&mut self) -> Result<()> {
+        self.write(|transaction| {
+            let tables: u32 =
+                transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            if tables == 0 {
+                transaction.execute_batch(SCHEMA)?;
+            }
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
+        })
+    }
+
+    /// All attachments, by name.
+    pub fn attachments(&self) -> Result<Vec<Attachment>> {
+        let read = || {
+            let mut statement =
+                self.connection.prepare("SELECT * FROM attachment ORDER BY interface, ifindex")?;
+            let rows = statement.query_map([], attachment)?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| classify(&self.path, error))
+    }
+
+    /// Adds rows, or replaces those of the same slots: all or none.
+    pub fn put(&mut self, attachments: &[Attachment]) -> Result<()> {
+        self.write(|transaction| {
+            let mut statement = transaction.prepare(
+                "INSERT OR REPLACE INTO attachment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            )?;
+            let mut forget = transaction.prepare("DELETE FROM departed WHERE interface = ?1")?;
+            for a in attachments {
+                let [from, to] = a.limits.0.map(columns);
+                statement.execute(params![
+                    a.slot, a.boot_id, a.interface, a.ifindex, a.mac.to_string(), a.hook.name(), order_name(a.order),
+                    a.made_clsact, a.state.name(), from.0, from.1, from.2, to.0, to.1, to.2,
+                ])?;
+                forget.execute([&a.interface])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Marks rows: all or none.
+    pub fn mark(&mut self, attachments: &[Attachment], state: State) -> Result<()> {
+        self.write(|transaction| {
+            let mut statement = transaction.prepare("UPDATE attachment SET state = ?2 WHERE slot = ?1")?;
+            for attachment in attachments {
+                statement.execute(params![attachment.slot, state.name()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes rows: all or none.
+    pub fn remove(&mut self, attachments: &[Attachment]) -> Result<()> {
+        self.write(|transaction| {
+            let mut statement = transaction.prepare("DELETE FROM attachment WHERE slot = ?1")?;
+            for attachment in attachments {
+                statement.execute([attachment.slot])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes the rows of interfaces that are gone, and remembers their names and limits.
+    pub fn depart(&mut self, attachments: &[Attachment]) -> Result<()> {
+        self.write(|transaction| {
+            for attachment in attachments {
+                transaction.execute("DELETE FROM attachment WHERE slot = ?1", [attachment.slot])?;
+                transaction.execute(
+                    "INSERT OR REPLACE INTO departed VALUES (?1, ?2)",
+                    params![attachment.interface, attachment.limits.as_options()],
+                )?;
+            }
+            transaction.execute(
+                "DELETE FROM departed WHERE rowid NOT IN (SELECT rowid FROM departed ORDER BY rowid DESC LIMIT ?1)",
+                [DEPARTED],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// The options that the limit of a departed interface was set with.
+    pub fn departed(&self, interface: &str) -> Result<Option<String>> {
+        self.connection
+            .query_row("SELECT limits FROM departed WHERE interface = ?1", [interface], |row| row.get(0))
+            .optional()
+            .map_err(|error| classify(&self.path, error))
+    }
+
+    fn write(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {
+        let run = || {
+            let transaction =
+                self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            work(&transaction)?;
+            transaction.commit()
+        };
+        run().map_err(|error| classify(&self.path, error))
+    }
+}
+
+type Columns = (Option<u64>, Option<u64>, Option<u64>);
+
+fn columns(shape: Option<Shape>) -> Columns {
+    match shape {
+        Some(shape) => (Some(shape.rate.bits_per_s()), Some(shape.burst.bytes()), Some(shape.latency.ns())),
+        None => (None, None, None),
+    }
+}
+
+fn shape(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Shape>> {
+    let Some(rate) = row.get::<_, Option<u64>>(first)? else { return Ok(None) };
+    let rate = Rate::from_bits_per_s(rate).ok_or(rusqlite::Error::IntegralValueOutOfRange(first, 0))?;
+    let burst = Bytes::from_bytes(row.get(first + 1)?);
+    Ok(Some(Shape { rate, burst, latency: Nanos::from_ns(row.get(first + 2)?) }))
+}
+
+fn attachment(row: &Row<'_>) -> rusqlite::Result<Attachment> {
+    let wrong = |column: usize| {
+        rusqlite::Error::InvalidColumnType(column, String::new(), rusqlite::types::Type::Text)
+    };
+    let text = |column: usize| row.get::<_, String>(column);
+    Ok(Attachment {
+        slot: row.get(0)?,
+        boot_id: text(1)?,
+        interface: text(2)?,
+        ifindex: row.get(3)?,
+        mac: text(4)?.parse().map_err(|_wrong| wrong(4))?,
+        hook: Hook::from_name(&text(5)?).ok_or_else(|| wrong(5))?,
+        order: if text(6)? == order_name(Order::First) { Order::First } else { Order::Last },
+        made_clsact: row.get(7)?,
+        state: State::from_name(&text(8)?).ok_or_else(|| wrong(8))?,
+        limits: Limits([shape(row, 9)?, shape(row, 12)?]),
+    })
+}
+
+fn order_name(order: Order) -> &'static str {
+    match order {
+        Order::First => "first",
+        Order::Last => "last",
+    }
+}
+
+fn classify(path: &Path, error: rusqlite::Error) -> Error {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::State {
+            path,
+            problem: "damaged, or not a database; run: dpctl reset (removes every hook and starts anew)",
+        },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy {
+            path,
+            problem: "locked by another program for more than 5 s; end it (fuser names it), and try again",
+        },
+        Some(ErrorCode::DiskFull) => {
+            Error::Busy { path, problem: "the disk is full; nothing was changed; make room, and try again" }
+        }
+        _ => match error {
+            rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..) => {
+                Error::State {
+                    path,
+                    problem: "holds a row that makes no sense; run: dpctl reset (removes every hook and starts anew)",
+                }
+            }
+            source => Error::Store { path, source },
+        },
+    }
+}

@@ -1,0 +1,134 @@
+//! Typed handles on the maps; the only writes to maps from user space.
+//!
+//! User space writes `SLOTS` and `LIMITS`. `BUCKETS` and `COUNTERS` are the programs'; they are
+//! zeroed for a slot while nothing is attached that would use it.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use aya::maps::{Array, HashMap, Map, MapData, MapType, PerCpuArray, PerCpuValues};
+use aya::util::nr_cpus;
+
+use dataplane_common::counters::Counters;
+use dataplane_common::layout::{
+    BUCKETS, Buckets, CAPACITY, COUNTERS, LIMITS, Limits, SLOTS, Slot, SlotCounters,
+};
+
+use crate::error::{Attempt, Error, Result};
+use crate::object::open_own_pin;
+
+/// The maps' names, which are those of their pins.
+pub const NAMES: [&str; 4] = [SLOTS, LIMITS, BUCKETS, COUNTERS];
+
+/// The maps of one instance.
+pub struct Tables {
+    slots: HashMap<MapData, u32, Slot>,
+    limits: Array<MapData, Limits>,
+    buckets: Array<MapData, Buckets>,
+    counters: PerCpuArray<MapData, SlotCounters>,
+    cpus: usize,
+}
+
+impl std::fmt::Debug for Tables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tables").finish_non_exhaustive()
+    }
+}
+
+impl Tables {
+    /// Opens the maps pinned in `dir`; refuses maps of another shape.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let slots = open_map(dir, SLOTS, MapType::Hash, size_of::<Slot>())?;
+        let limits = open_map(dir, LIMITS, MapType::Array, size_of::<Limits>())?;
+        let buckets = open_map(dir, BUCKETS, MapType::Array, size_of::<Buckets>())?;
+        let counters = open_map(dir, COUNTERS, MapType::PerCpuArray, size_of::<SlotCounters>())?;
+        let call = || format!("open the maps in {}", dir.display());
+        Ok(Self {
+            slots: HashMap::try_from(slots).attempt(call)?,
+            limits: Array::try_from(limits).attempt(call)?,
+            buckets: Array::try_from(buckets).attempt(call)?,
+            counters: PerCpuArray::try_from(counters).attempt(call)?,
+            cpus: nr_cpus().map_err(|(call, source)| Error::Io { call: call.to_owned(), source })?,
+        })
+    }
+
+    /// Makes a slot ready for an interface that nothing is attached to yet.
+    pub fn prepare(&mut self, slot: u32, ifindex: u32, limits: Limits) -> Result<()> {
+        let call = || format!("prepare slot {slot}");
+        let zeroes = PerCpuValues::try_from(vec![SlotCounters::default(); self.cpus]).attempt(call)?;
+        self.limits.set(slot, limits, 0).attempt(call)?;
+        self.buckets.set(slot, Buckets::default(), 0).attempt(call)?;
+        self.counters.set(slot, zeroes, 0).attempt(call)?;
+        self.slots.insert(ifindex, Slot { index: slot }, 0).attempt(call)
+    }
+
+    /// Sets the limits of a slot in use.
+    pub fn set_limits(&mut self, slot: u32, limits: Limits) -> Result<()> {
+        self.limits.set(slot, limits, 0).attempt(|| format!("set the limits of slot {slot}"))
+    }
+
+    /// The limits of a slot.
+    pub fn limits(&self, slot: u32) -> Result<Limits> {
+        self.limits.get(&slot, 0).attempt(|| format!("read the limits of slot {slot}"))
+    }
+
+    /// The slot of an interface.
+    pub fn slot(&self, ifindex: u32) -> Result<Option<u32>> {
+        match self.slots.get(&ifindex, 0) {
+            Ok(slot) => Ok(Some(slot.index)),
+            Err(aya::maps::MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(error).attempt(|| format!("look up interface {ifindex}")),
+        }
+    }
+
+    /// Sets the slot of an interface, and nothing else.
+    pub fn set_slot(&mut self, ifindex: u32, slot: u32) -> Result<()> {
+        self.slots.insert(ifindex, Slot { index: slot }, 0).attempt(|| format!("set slot {slot}"))
+    }
+
+    /// All interfaces that have a slot.
+    pub fn slots(&self) -> Result<Vec<(u32, u32)>> {
+        let entries = self.slots.iter().map(|entry| entry.map(|(ifindex, slot)| (ifindex, slot.index)));
+        entries.collect::<std::result::Result<_, _>>().attempt(|| "list the slots".to_owned())
+    }
+
+    /// Takes the slot from an interface. None there is fine.
+    pub fn release(&mut self, ifindex: u32) -> Result<()> {
+        match self.slots.remove(&ifindex) {
+            Ok(()) | Err(aya::maps::MapError::KeyNotFound) => Ok(()),
+            Err(aya::maps::MapError::SyscallError(error))
+                if error.io_error.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error).attempt(|| format!("release interface {ifindex}")),
+        }
+    }
+
+    /// The counters of a slot, by direction, summed over the CPUs.
+    pub fn counters(&self, slot: u32) -> Result<[Counters; 2]> {
+        let per_cpu = self.counters.get(&slot, 0).attempt(|| format!("read the counters of slot {slot}"))?;
+        Ok(per_cpu.iter().fold(Default::default(), |[from, to]: [Counters; 2], cpu| {
+            [from.plus(cpu.0[0]), to.plus(cpu.0[1])]
+        }))
+    }
+}
+
+fn open_map(dir: &Path, name: &str, kind: MapType, value_size: usize) -> Result<Map> {
+    let path = dir.join(name);
+    let wanted = format!("map {name}: {kind:?}, {value_size}-byte values, {CAPACITY} entries");
+    let fd: OwnedFd = open_own_pin(&path, &wanted)?;
+    let foreign = |found: String| Error::ForeignPin { path: path.clone(), found, wanted: wanted.clone() };
+    let data = MapData::from_fd(fd).map_err(|_not_a_map| foreign("another kind of object".to_owned()))?;
+    let info = data.info().attempt(|| format!("examine {}", path.display()))?;
+    let found = (info.map_type().ok(), info.key_size(), info.value_size() as usize, info.max_entries());
+    if found != (Some(kind), 4, value_size, CAPACITY) || info.name() != name.as_bytes() {
+        return Err(foreign(format!(
+            "map {}: {}-byte values, {} entries",
+            String::from_utf8_lossy(info.name()),
+            info.value_size(),
+            info.max_entries()
+        )));
+    }
+    Map::from_map_data(data).attempt(|| format!("open {}", path.display()))
+}

@@ -1,0 +1,82 @@
+//! Upgrade: puts this dpctl's programs in place of those that run, without a gap.
+//!
+//! With pins of the same layout the new programs take over the maps, so backlogs and counters
+//! go on. Otherwise new maps are made beside the old, the limits are written to them from the
+//! store, and then each hook is swapped; counters and backlogs start anew. A killed upgrade
+//! leaves its staging directory, and the next command does the upgrade again.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use dataplane_common::direction::Direction;
+
+use crate::attachment::{Attachment, State};
+use crate::error::{Attempt, Result};
+use crate::hook::{self, Found};
+use crate::object::{self, Datapath, Staging};
+use crate::session::Session;
+use crate::sys;
+use crate::tables;
+
+/// What an upgrade did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upgraded {
+    /// Interfaces whose programs were swapped.
+    pub interfaces: usize,
+    /// Whether counters and backlogs went on.
+    pub kept_state: bool,
+}
+
+/// Swaps the programs of every attachment.
+pub async fn upgrade(session: &mut Session) -> Result<Upgraded> {
+    let layout = object::layout_dir(&session.instance);
+    let intact = Datapath::open_in(&layout).is_ok();
+    let staging = object::stage(&session.instance, Staging::Upgrade)?;
+    if intact {
+        object::load_into(&staging, Some(&layout))?;
+        // The maps gain a second name, so that the staged set is whole by itself.
+        for name in tables::NAMES {
+            let map = object::open_own_pin(&layout.join(name), name)?;
+            repin(&map, &staging.join(name))?;
+        }
+    } else {
+        object::load_into(&staging, None)?;
+    }
+    let mut datapath = Datapath::open_in(&staging)?;
+    let rows: Vec<Attachment> =
+        session.store.attachments()?.into_iter().filter(|row| current(session, row)).collect();
+    if !intact {
+        for row in &rows {
+            datapath.tables.prepare(row.slot, row.ifindex, row.limits.to_map()?)?;
+        }
+    }
+    for row in &rows {
+        for direction in Direction::ALL {
+            swap(session, &datapath, row, direction).await?;
+        }
+    }
+    object::publish(&session.instance, &staging)?;
+    for old in object::other_layouts(&session.instance) {
+        object::remove_pins(&old)?;
+    }
+    session.datapath = Datapath::open(&session.instance)?;
+    Ok(Upgraded { interfaces: rows.len(), kept_state: intact })
+}
+
+fn current(session: &Session, row: &Attachment) -> bool {
+    row.boot_id == session.instance.boot_id && matches!(row.state, State::Ready | State::Changing)
+}
+
+/// Swaps what is there. What is missing is for `reconcile`, what is elsewhere is not ours any more.
+async fn swap(session: &Session, datapath: &Datapath, row: &Attachment, direction: Direction) -> Result<()> {
+    match hook::find(&session.instance, &session.netlink, datapath, row, direction).await? {
+        Found::Ours | Found::Outdated => {
+            hook::swap(&session.instance, &session.netlink, datapath, row, direction).await
+        }
+        Found::Nothing | Found::Elsewhere => Ok(()),
+    }
+}
+
+fn repin(map: &OwnedFd, path: &Path) -> Result<()> {
+    sys::pin(map.as_fd(), path).attempt(|| format!("pin {}", path.display()))
+}
