@@ -49,7 +49,7 @@ pub enum Taken {
 }
 
 /// A nanosecond is 256 units of the word: at 100 Gbit/s the smallest frame costs 1,229 units,
-/// so rounding its cost to a whole one is an error below 0.05 %. The word wraps after 2.3 years.
+/// so rounding its cost to a whole one is an error below 0.1 %. The word wraps after 2.3 years.
 pub const UNITS_PER_NS_SHIFT: u32 = 8;
 
 /// As often as other CPUs may win the word before a packet is charged by addition.

@@ -1,12 +1,14 @@
 //! What is counted for one direction of an attachment.
 
+use crate::frame::Wire;
 use crate::verdict::{DropReason, Verdict};
 
-/// Totals of one direction on one CPU. Bytes are counted as limits charge them.
+/// Totals of one direction on one CPU, counted as limits charge: a GSO packet is the frames
+/// that it becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Counters {
-    /// Frames that went on.
+    /// What went on.
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -21,19 +23,19 @@ pub struct Counters {
 const _: () = assert!(size_of::<Counters>() == 40);
 
 impl Counters {
-    /// Counts a packet of `bytes`.
+    /// Counts a packet.
     #[inline(always)]
-    pub fn count(&mut self, verdict: Verdict, bytes: u32) {
-        let bytes = u64::from(bytes);
+    pub fn count(&mut self, verdict: Verdict, wire: Wire) {
+        let (frames, bytes) = (u64::from(wire.frames), u64::from(wire.bytes));
         match verdict {
             Verdict::Next => {
-                self.packets += 1;
+                self.packets += frames;
                 self.bytes += bytes;
             }
             Verdict::Drop(reason) => {
                 match reason {
-                    DropReason::LimitEarly => self.dropped_early += 1,
-                    DropReason::LimitFull => self.dropped_full += 1,
+                    DropReason::LimitEarly => self.dropped_early += frames,
+                    DropReason::LimitFull => self.dropped_full += frames,
                 }
                 self.dropped_bytes += bytes;
             }

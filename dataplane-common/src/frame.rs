@@ -15,17 +15,26 @@ const UDP: u8 = 17;
 /// Ethernet, IPv4 and TCP without options: what a segment repeats at the least.
 const LEAST_HEADERS: u32 = ETHERNET + 20 + 20;
 
-/// Bytes that `len` bytes of packet occupy as frames of `gso_size` payload bytes each, every
-/// one with `headers` bytes of its own; `len` itself where `gso_size` is 0.
+/// A packet as it is on a wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wire {
+    /// Frames that it becomes.
+    pub frames: u32,
+    /// Their bytes, each with its Ethernet header, without preamble and FCS.
+    pub bytes: u32,
+}
+
+/// What `len` bytes of packet become as frames of `gso_size` payload bytes each, every one with
+/// `headers` bytes of its own; one frame of `len` bytes where `gso_size` is 0.
 #[inline(always)]
-pub fn wire_bytes(len: u32, gso_size: u32, headers: u32) -> u32 {
+pub fn wire(len: u32, gso_size: u32, headers: u32) -> Wire {
     if gso_size == 0 || len <= headers {
-        return len;
+        return Wire { frames: 1, bytes: len };
     }
     // `max(1)`: the compiler must see that the divisor is not zero, or it leaves a panic path
     // that the kernel refuses.
-    let segments = (len - headers).div_ceil(gso_size.max(1));
-    len.saturating_add((segments - 1).saturating_mul(headers))
+    let frames = (len - headers).div_ceil(gso_size.max(1));
+    Wire { frames, bytes: len.saturating_add((frames - 1).saturating_mul(headers)) }
 }
 
 /// Length of the headers that each segment of a GSO packet repeats: Ethernet, VLAN tags, IP
@@ -85,15 +94,15 @@ mod tests {
 
     #[test]
     fn plain_frame_costs_its_length() {
-        assert_eq!(wire_bytes(1514, 0, 0), 1514);
+        assert_eq!(wire(1514, 0, 0), Wire { frames: 1, bytes: 1514 });
     }
 
     #[test]
     fn gso_packet_costs_the_frames_it_becomes() {
         // 45 segments of 1,448 bytes with 66 bytes of headers: 45 full frames of 1,514.
-        assert_eq!(wire_bytes(66 + 45 * 1448, 1448, 66), 45 * 1514);
+        assert_eq!(wire(66 + 45 * 1448, 1448, 66), Wire { frames: 45, bytes: 45 * 1514 });
         // One byte more is one frame more.
-        assert_eq!(wire_bytes(66 + 45 * 1448 + 1, 1448, 66), 45 * 1514 + 67);
+        assert_eq!(wire(66 + 45 * 1448 + 1, 1448, 66), Wire { frames: 46, bytes: 45 * 1514 + 67 });
     }
 
     #[test]
@@ -126,7 +135,7 @@ mod tests {
         for len in [0, 1, 54, 65_535, u32::MAX] {
             for gso in [0, 1, 1448, u32::MAX] {
                 for headers in [0, 54, u32::MAX] {
-                    assert!(wire_bytes(len, gso, headers) >= len);
+                    assert!(wire(len, gso, headers).bytes >= len);
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! `LIMITS`, the programs write `BUCKETS` and `COUNTERS`.
 
 use crate::counters::Counters;
+use crate::direction::Direction;
 use crate::limit::Limit;
 
 /// Changes with every change of a map's name, key, value or meaning. `dpctl` refuses pins of
@@ -17,7 +18,7 @@ pub const CAPACITY: u32 = 16_384;
 pub const SLOTS: &str = "SLOTS";
 /// Slot -> [`Limits`]. Written by user space.
 pub const LIMITS: &str = "LIMITS";
-/// Slot -> [`Buckets`]. Written by the programs.
+/// [`bucket_index`] -> [`Bucket`]. Written by the programs; zeroed by user space.
 pub const BUCKETS: &str = "BUCKETS";
 /// Slot -> [`SlotCounters`], per CPU. Written by the programs.
 pub const COUNTERS: &str = "COUNTERS";
@@ -44,10 +45,15 @@ pub struct Bucket {
     reserved: [u64; 7],
 }
 
-/// The buckets of one attachment, by [`crate::direction::Direction::index`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Buckets(pub [Bucket; 2]);
+/// Buckets that there are.
+pub const BUCKET_CAPACITY: u32 = CAPACITY * 2;
+
+/// Where a slot's bucket for one direction lies: an entry of its own, so that one can be zeroed
+/// while the other is in use.
+#[inline(always)]
+pub const fn bucket_index(slot: u32, direction: Direction) -> u32 {
+    slot * 2 + direction.index() as u32
+}
 
 /// The counters of one attachment, by [`crate::direction::Direction::index`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,5 +62,5 @@ pub struct SlotCounters(pub [Counters; 2]);
 
 const _: () = assert!(size_of::<Slot>() == 4);
 const _: () = assert!(size_of::<Limits>() == 64);
-const _: () = assert!(size_of::<Buckets>() == 128);
+const _: () = assert!(size_of::<Bucket>() == 64);
 const _: () = assert!(size_of::<SlotCounters>() == 80);

@@ -15,10 +15,13 @@ pub mod time;
 pub mod bucket;
 pub mod limit;
 
-pub mod counters;
 pub mod frame;
-pub mod layout;
+
 pub mod verdict;
+
+pub mod counters;
+
+pub mod layout;
 
 #[cfg(feature = "user")]
 mod pod;

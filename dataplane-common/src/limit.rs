@@ -56,7 +56,8 @@ impl Shape {
     /// 5 ms at the rate, and two full frames at the least, so that a delayed ACK's pair passes.
     pub fn default_burst(rate: Rate) -> Bytes {
         let five_ms = rate.bits_per_s() / (8 * 200);
-        Bytes::from_bytes(five_ms.max(2 * Self::FRAME.bytes()))
+        let bytes = five_ms.max(2 * Self::FRAME.bytes());
+        Bytes::from_bytes(bytes.min(u32::MAX as u64))
     }
 
     /// The drain time of the whole queue, `burst / rate + latency`.
@@ -122,6 +123,11 @@ impl Limit {
     #[inline(always)]
     pub const fn is_set(&self) -> bool {
         self.cost_per_byte != 0
+    }
+
+    /// Whether a byte costs less than under `other`; no limit is as fast as can be.
+    pub const fn is_faster_than(&self, other: &Self) -> bool {
+        other.is_set() && self.cost_per_byte < other.cost_per_byte
     }
 
     /// What `bytes` cost, in units. At `Rate::MIN` the product of the largest packet just fits.

@@ -14,11 +14,11 @@ use crate::{clock, maps};
 pub(crate) fn run(ctx: &TcContext, direction: Direction) -> Verdict {
     let packet = Packet::new(ctx);
     let Some(slot) = maps::slot(packet.ifindex()) else { return Verdict::Next };
-    let bytes = packet.wire_bytes();
+    let wire = packet.wire();
     let verdict = match maps::limit(slot, direction) {
-        Some((limit, word)) => take(&word, limit, clock::now(), bytes, clock::random()).into(),
+        Some((limit, word)) => take(&word, limit, clock::now(), wire.bytes, clock::random()).into(),
         None => Verdict::Next,
     };
-    maps::count(slot, direction, verdict, bytes);
+    maps::count(slot, direction, verdict, wire);
     verdict
 }

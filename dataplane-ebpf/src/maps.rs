@@ -7,7 +7,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use dataplane_common::bucket::Word;
 use dataplane_common::direction::Direction;
-use dataplane_common::layout::{Buckets, CAPACITY, Limits, Slot, SlotCounters};
+use dataplane_common::frame::Wire;
+use dataplane_common::layout::{BUCKET_CAPACITY, Bucket, CAPACITY, Limits, Slot, SlotCounters, bucket_index};
 use dataplane_common::limit::Limit;
 use dataplane_common::verdict::Verdict;
 
@@ -16,7 +17,7 @@ static SLOTS: HashMap<u32, Slot> = HashMap::with_max_entries(CAPACITY, 0);
 #[map]
 static LIMITS: Array<Limits> = Array::with_max_entries(CAPACITY, 0);
 #[map]
-static BUCKETS: Array<Buckets> = Array::with_max_entries(CAPACITY, 0);
+static BUCKETS: Array<Bucket> = Array::with_max_entries(BUCKET_CAPACITY, 0);
 #[map]
 static COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(CAPACITY, 0);
 
@@ -34,18 +35,18 @@ pub(crate) fn limit(slot: Slot, direction: Direction) -> Option<(&'static Limit,
     if !limit.is_set() {
         return None;
     }
-    let buckets = BUCKETS.get_ptr_mut(slot.index)?;
-    // SAFETY: the map's values are `Buckets`; elements of an array map are never freed or moved.
-    let word = unsafe { &raw mut (*buckets).0[direction.index()].word };
+    let bucket = BUCKETS.get_ptr_mut(bucket_index(slot.index, direction))?;
+    // SAFETY: the map's values are `Bucket`; elements of an array map are never freed or moved.
+    let word = unsafe { &raw mut (*bucket).word };
     Some((limit, BucketWord(word)))
 }
 
 /// Counts a packet for its attachment.
 #[inline(always)]
-pub(crate) fn count(slot: Slot, direction: Direction, verdict: Verdict, bytes: u32) {
+pub(crate) fn count(slot: Slot, direction: Direction, verdict: Verdict, wire: Wire) {
     if let Some(counters) = COUNTERS.get_ptr_mut(slot.index) {
         // SAFETY: this CPU's own copy; a program is not interrupted by another of its hook here.
-        unsafe { (*counters).0[direction.index()].count(verdict, bytes) }
+        unsafe { (*counters).0[direction.index()].count(verdict, wire) }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::programs::TcContext;
-use dataplane_common::frame::{Bytes, header_len, wire_bytes};
+use dataplane_common::frame::{Bytes, Wire, header_len, wire};
 
 /// A packet at a hook.
 pub(crate) struct Packet<'a> {
@@ -21,11 +21,12 @@ impl<'a> Packet<'a> {
         unsafe { (*self.ctx.skb.skb).ifindex }
     }
 
-    /// Its bytes as frames on a wire.
-    pub(crate) fn wire_bytes(&self) -> u32 {
+    /// What it is on a wire.
+    pub(crate) fn wire(&self) -> Wire {
         // SAFETY: as above.
         let (len, gso_size) = unsafe { ((*self.ctx.skb.skb).len, (*self.ctx.skb.skb).gso_size) };
-        if gso_size == 0 { len } else { wire_bytes(len, gso_size, header_len(self)) }
+        let headers = if gso_size == 0 { 0 } else { header_len(self) };
+        wire(len, gso_size, headers)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Typed handles on the maps; the only writes to maps from user space.
 //!
 //! User space writes `SLOTS` and `LIMITS`. `BUCKETS` and `COUNTERS` are the programs'; they are
-//! zeroed for a slot while nothing is attached that would use it.
+//! zeroed, never changed: counters while a slot is not in use, backlogs also when a limit is raised.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -10,8 +10,10 @@ use aya::maps::{Array, HashMap, Map, MapData, MapType, PerCpuArray, PerCpuValues
 use aya::util::nr_cpus;
 
 use dataplane_common::counters::Counters;
+use dataplane_common::direction::Direction;
 use dataplane_common::layout::{
-    BUCKETS, Buckets, CAPACITY, COUNTERS, LIMITS, Limits, SLOTS, Slot, SlotCounters,
+    BUCKET_CAPACITY, BUCKETS, Bucket, CAPACITY, COUNTERS, LIMITS, Limits, SLOTS, Slot, SlotCounters,
+    bucket_index,
 };
 
 use crate::error::{Attempt, Error, Result};
@@ -24,7 +26,7 @@ pub const NAMES: [&str; 4] = [SLOTS, LIMITS, BUCKETS, COUNTERS];
 pub struct Tables {
     slots: HashMap<MapData, u32, Slot>,
     limits: Array<MapData, Limits>,
-    buckets: Array<MapData, Buckets>,
+    buckets: Array<MapData, Bucket>,
     counters: PerCpuArray<MapData, SlotCounters>,
     cpus: usize,
 }
@@ -38,10 +40,10 @@ impl std::fmt::Debug for Tables {
 impl Tables {
     /// Opens the maps pinned in `dir`; refuses maps of another shape.
     pub fn open(dir: &Path) -> Result<Self> {
-        let slots = open_map(dir, SLOTS, MapType::Hash, size_of::<Slot>())?;
-        let limits = open_map(dir, LIMITS, MapType::Array, size_of::<Limits>())?;
-        let buckets = open_map(dir, BUCKETS, MapType::Array, size_of::<Buckets>())?;
-        let counters = open_map(dir, COUNTERS, MapType::PerCpuArray, size_of::<SlotCounters>())?;
+        let slots = open_map(dir, SLOTS, MapType::Hash, size_of::<Slot>(), CAPACITY)?;
+        let limits = open_map(dir, LIMITS, MapType::Array, size_of::<Limits>(), CAPACITY)?;
+        let buckets = open_map(dir, BUCKETS, MapType::Array, size_of::<Bucket>(), BUCKET_CAPACITY)?;
+        let counters = open_map(dir, COUNTERS, MapType::PerCpuArray, size_of::<SlotCounters>(), CAPACITY)?;
         let call = || format!("open the maps in {}", dir.display());
         Ok(Self {
             slots: HashMap::try_from(slots).attempt(call)?,
@@ -57,14 +59,32 @@ impl Tables {
         let call = || format!("prepare slot {slot}");
         let zeroes = PerCpuValues::try_from(vec![SlotCounters::default(); self.cpus]).attempt(call)?;
         self.limits.set(slot, limits, 0).attempt(call)?;
-        self.buckets.set(slot, Buckets::default(), 0).attempt(call)?;
+        for direction in Direction::ALL {
+            self.clear_debt(slot, direction)?;
+        }
         self.counters.set(slot, zeroes, 0).attempt(call)?;
         self.slots.insert(ifindex, Slot { index: slot }, 0).attempt(call)
     }
 
-    /// Sets the limits of a slot in use.
+    /// Sets the limits of a slot in use, which may have another one's debt.
+    ///
+    /// A backlog is kept as time at the rate. Under a faster limit the same bytes are less time,
+    /// so a direction that gains speed starts with none: else it would stand still until the
+    /// slow limit's time has passed. Under a slower limit the time stays, and is the less.
     pub fn set_limits(&mut self, slot: u32, limits: Limits) -> Result<()> {
-        self.limits.set(slot, limits, 0).attempt(|| format!("set the limits of slot {slot}"))
+        let before = self.limits(slot)?;
+        self.limits.set(slot, limits, 0).attempt(|| format!("set the limits of slot {slot}"))?;
+        for direction in Direction::ALL {
+            if limits.0[direction.index()].is_faster_than(&before.0[direction.index()]) {
+                self.clear_debt(slot, direction)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn clear_debt(&mut self, slot: u32, direction: Direction) -> Result<()> {
+        let index = bucket_index(slot, direction);
+        self.buckets.set(index, Bucket::default(), 0).attempt(|| format!("clear the backlog of slot {slot}"))
     }
 
     /// The limits of a slot.
@@ -114,15 +134,15 @@ impl Tables {
     }
 }
 
-fn open_map(dir: &Path, name: &str, kind: MapType, value_size: usize) -> Result<Map> {
+fn open_map(dir: &Path, name: &str, kind: MapType, value_size: usize, entries: u32) -> Result<Map> {
     let path = dir.join(name);
-    let wanted = format!("map {name}: {kind:?}, {value_size}-byte values, {CAPACITY} entries");
+    let wanted = format!("map {name}: {kind:?}, {value_size}-byte values, {entries} entries");
     let fd: OwnedFd = open_own_pin(&path, &wanted)?;
     let foreign = |found: String| Error::ForeignPin { path: path.clone(), found, wanted: wanted.clone() };
     let data = MapData::from_fd(fd).map_err(|_not_a_map| foreign("another kind of object".to_owned()))?;
     let info = data.info().attempt(|| format!("examine {}", path.display()))?;
     let found = (info.map_type().ok(), info.key_size(), info.value_size() as usize, info.max_entries());
-    if found != (Some(kind), 4, value_size, CAPACITY) || info.name() != name.as_bytes() {
+    if found != (Some(kind), 4, value_size, entries) || info.name() != name.as_bytes() {
         return Err(foreign(format!(
             "map {}: {}-byte values, {} entries",
             String::from_utf8_lossy(info.name()),

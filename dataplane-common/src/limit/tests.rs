@@ -90,9 +90,11 @@ proptest! {
         };
         prop_assert!(queue_ns <= u128::from(Shape::LONGEST_QUEUE.ns()));
         prop_assert!(limit.is_set());
-        let first = u128::from(burst) * 8 * u128::from(UNITS_PER_SECOND) / bits_per_s;
-        prop_assert_eq!(u128::from(limit.first_backlog), first);
-        prop_assert_eq!(u128::from(limit.full_backlog), (queue_ns << UNITS_PER_NS_SHIFT).max(first));
+        let burst = u128::from(burst) * 8 * u128::from(UNITS_PER_SECOND) / bits_per_s;
+        let (first, full) = (u128::from(limit.first_backlog), u128::from(limit.full_backlog));
+        prop_assert!(first >= burst, "the burst is never dropped");
+        prop_assert_eq!(full, (queue_ns << UNITS_PER_NS_SHIFT).max(burst));
+        prop_assert!(first <= full);
         let wide = u128::from(limit.full_backlog) + u128::from(UNITS_PER_SECOND)
             + (u128::from(limit.cost_per_byte) << (24 - COST_SHIFT));
         prop_assert_eq!(u128::from(limit.stale_after()), wide);
