@@ -52,7 +52,10 @@ pub const BUCKET_CAPACITY: u32 = CAPACITY * 2;
 /// while the other is in use.
 #[inline(always)]
 pub const fn bucket_index(slot: u32, direction: Direction) -> u32 {
-    slot * 2 + direction.index() as u32
+    match direction {
+        Direction::FromContainer => slot * 2,
+        Direction::ToContainer => slot * 2 + 1,
+    }
 }
 
 /// The counters of one attachment, by [`crate::direction::Direction::index`].

@@ -57,7 +57,7 @@ impl Shape {
     pub fn default_burst(rate: Rate) -> Bytes {
         let five_ms = rate.bits_per_s() / (8 * 200);
         let bytes = five_ms.max(2 * Self::FRAME.bytes());
-        Bytes::from_bytes(bytes.min(u32::MAX as u64))
+        Bytes::from_bytes(bytes.min(u64::from(u32::MAX)))
     }
 
     /// The drain time of the whole queue, `burst / rate + latency`.

@@ -38,7 +38,7 @@ pub fn prepare(dir: &Path, record: &Path) -> Result<()> {
 
 /// Whether `dir`, or the nearest directory above it that exists, is on a bpffs.
 pub fn on_bpffs(dir: &Path) -> bool {
-    statfs(existing(dir)).is_ok_and(|fs| i64::from(fs.f_type) == BPF_FS_MAGIC)
+    statfs(existing(dir)).is_ok_and(|fs| fs.f_type == BPF_FS_MAGIC)
 }
 
 /// Unmounts what [`prepare`] mounted.

@@ -87,7 +87,7 @@ async fn state(directories: &Directories, instance: &Instance) -> Vec<Check> {
     }];
     match reconcile(&mut session, true).await {
         Ok(findings) if findings.is_empty() => {
-            checks.push(Check::ok("intent", "the kernel has what was asked for"))
+            checks.push(Check::ok("intent", "the kernel has what was asked for"));
         }
         Ok(findings) => checks.extend(
             findings.into_iter().map(|finding| Check::bad("intent", format!("{finding} by dpctl reconcile"))),

@@ -19,7 +19,7 @@ pub enum Error {
     #[error(transparent)]
     Limit(#[from] QueueTooLong),
     /// An interface that is not in this namespace.
-    #[error("{name}: no such interface in this network namespace{}{}", near_names(.near), absent_hint(.hint))]
+    #[error("{name}: no such interface in this network namespace{}{}", near_names(.near), or_hint(.hint.as_deref()))]
     NoSuchInterface {
         /// As asked for.
         name: String,
@@ -39,7 +39,7 @@ pub enum Error {
         kind: String,
     },
     /// An interface without an attachment of ours.
-    #[error("{name}: not attached{}", absent_hint(.hint))]
+    #[error("{name}: not attached{}", or_hint(.hint.as_deref()))]
     NotAttached {
         /// The interface.
         name: String,
@@ -189,12 +189,9 @@ impl Error {
             Self::NotRoot(_) => 5,
             Self::Kernel { .. } | Self::PrivateMounts { .. } | Self::Bpffs { .. } | Self::Load(_) => 6,
             Self::Layout { .. } | Self::ForeignPin { .. } | Self::State { .. } => 7,
-            Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => 5,
-                io::ErrorKind::StorageFull | io::ErrorKind::ResourceBusy => 4,
-                _ => 1,
-            },
-            Self::Store { .. } | Self::Netlink { .. } | Self::Map { .. } => 1,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 5,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => 4,
+            Self::Io { .. } | Self::Store { .. } | Self::Netlink { .. } | Self::Map { .. } => 1,
             Self::Several(errors) => errors.first().map_or(1, Self::exit_code),
         }
     }
@@ -244,8 +241,8 @@ fn near_names(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("; there is {}", names.join(", ")) }
 }
 
-fn absent_hint(hint: &Option<String>) -> String {
-    hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default()
+fn or_hint(hint: Option<&str>) -> String {
+    hint.map(|hint| format!("; {hint}")).unwrap_or_default()
 }
 
 /// The kernel's words without the number that the standard library adds.

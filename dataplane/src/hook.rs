@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dataplane_common::direction::Direction;
 
@@ -92,7 +92,7 @@ pub async fn detach(
     let mut errors = Vec::new();
     for direction in Direction::ALL {
         let done = match attachment.hook {
-            Hook::Tcx => detach_link(link_pin(instance, attachment.slot, direction)),
+            Hook::Tcx => detach_link(&link_pin(instance, attachment.slot, direction)),
             Hook::Clsact if alive => {
                 netlink.remove_filter(attachment.ifindex, direction, priority(attachment.order), HANDLE).await
             }
@@ -108,7 +108,7 @@ pub async fn detach(
 
 /// Detaches one direction of a tcx attachment, wherever its device is now.
 pub fn detach_direction(instance: &Instance, attachment: &Attachment, direction: Direction) -> Result<()> {
-    detach_link(link_pin(instance, attachment.slot, direction))
+    detach_link(&link_pin(instance, attachment.slot, direction))
 }
 
 /// Makes what [`attach_one`] needs on the device itself.
@@ -130,8 +130,8 @@ async fn unused(netlink: &Netlink, attachment: &Attachment) -> bool {
 
 /// Detaches a pinned link now and removes its pin. Unpinning alone would detach it later, by a
 /// worker of the kernel.
-pub fn detach_link(pin: PathBuf) -> Result<()> {
-    let link = match sys::open_pin(&pin) {
+pub fn detach_link(pin: &Path) -> Result<()> {
+    let link = match sys::open_pin(pin) {
         Ok(link) => link,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).attempt(|| format!("open {}", pin.display())),
@@ -143,7 +143,7 @@ pub fn detach_link(pin: PathBuf) -> Result<()> {
         }
         _ => {}
     }
-    std::fs::remove_file(&pin).attempt(|| format!("remove {}", pin.display()))
+    std::fs::remove_file(pin).attempt(|| format!("remove {}", pin.display()))
 }
 
 /// Puts the datapath's program in place of the one that runs, without a gap.

@@ -1,4 +1,8 @@
 //! The rtnetlink verbs that are used here: list links, and clsact with its filters.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "messages carry what newer kernels add; what was not asked for is passed over"
+)]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -250,7 +254,7 @@ fn device(link: LinkMessage) -> Device {
         }
     }
     if device.kind == "physical" && device.name == "lo" {
-        device.kind = "loopback".to_owned();
+        "loopback".clone_into(&mut device.kind);
     }
     device.peer = peer.map(|ifindex| Peer { ifindex, nsid });
     device
@@ -260,7 +264,7 @@ fn kind_name(kind: &InfoKind) -> String {
     kind.to_string()
 }
 
-/// ETH_P_ALL in network byte order, as `tcm_info` wants it.
+/// `ETH_P_ALL` in network byte order, as `tcm_info` wants it.
 const ALL_PROTOCOLS: u32 = 0x0300;
 
 fn index(ifindex: u32) -> i32 {

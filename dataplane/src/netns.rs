@@ -54,7 +54,7 @@ impl NetNs {
             other => Error::Io { call: format!("open network namespace {name}"), source: other.into() },
         })?;
         let kind = fstatfs(&fd).attempt(|| format!("examine {name}"))?.f_type;
-        if i64::from(kind) != NSFS_MAGIC {
+        if kind != NSFS_MAGIC {
             return Err(not_one("not a network namespace"));
         }
         Ok(Self { file: File::from(fd), name: name.to_owned() })

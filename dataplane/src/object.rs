@@ -40,16 +40,13 @@ struct Program {
 impl Datapath {
     /// Opens the pins; loads and pins the programs if there are none.
     pub fn open_or_load(instance: &Instance) -> Result<Self> {
-        match Self::open(instance)? {
-            Some(datapath) => Ok(datapath),
-            None => {
-                let staging = stage(instance, Staging::Load)?;
-                load_into(&staging, None)?;
-                publish(instance, &staging)?;
-                Self::open(instance)?
-                    .ok_or_else(|| Error::Load("the pins vanished while they were made".to_owned()))
-            }
+        if let Some(datapath) = Self::open(instance)? {
+            return Ok(datapath);
         }
+        let staging = stage(instance, Staging::Load)?;
+        load_into(&staging, None)?;
+        publish(instance, &staging)?;
+        Self::open(instance)?.ok_or_else(|| Error::Load("the pins vanished while they were made".to_owned()))
     }
 
     /// Opens the pins; `None` if there are none. Refuses pins of another layout and pins that

@@ -129,7 +129,7 @@ fn strays(
         if slot.is_none_or(|slot| !slots.contains(&slot)) {
             findings.push(format!("{}: a link that nothing asks for: detached", pin.path().display()));
             if !check {
-                hook::detach_link(pin.path())?;
+                hook::detach_link(&pin.path())?;
             }
         }
     }

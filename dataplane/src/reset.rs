@@ -101,7 +101,12 @@ async fn detach_filters(instance: &Instance, report: &mut Report) -> Result<()> 
 /// Whether nothing but the kernel's own files is left on a bpffs.
 fn is_unused(bpffs: &Path) -> bool {
     let mut entries = fs::read_dir(bpffs).into_iter().flatten().flatten();
-    entries.all(|entry| entry.file_name().to_string_lossy().ends_with(".debug"))
+    entries.all(|entry| is_kernels_own(&entry.path()))
+}
+
+/// `maps.debug` and `progs.debug` at a bpffs root, which cannot be removed.
+fn is_kernels_own(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "debug")
 }
 
 fn remove_if_empty(dir: &Path) {
@@ -120,7 +125,7 @@ fn detach_links(instance: &Instance, report: &mut Report) -> Result<()> {
     let _expedited = Expedited::for_links(pins.len());
     let mut errors = Vec::new();
     for pin in &pins {
-        errors.extend(hook::detach_link(pin.clone()).err());
+        errors.extend(hook::detach_link(pin).err());
     }
     report.detached += pins.len().div_ceil(2);
     Error::join(errors)
@@ -135,9 +140,9 @@ fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
         errors.extend(object::remove_pins(&dir).err());
     }
     for entry in fs::read_dir(&instance.pins).into_iter().flatten().flatten() {
-        // The kernel's own files at a bpffs root cannot be removed; other instances are theirs.
+        // Other instances are their own.
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.ends_with(".debug") && !name.starts_with("netns_") {
+        if !is_kernels_own(&entry.path()) && !name.starts_with("netns_") {
             report.left.push(entry.path());
         }
     }

@@ -105,7 +105,7 @@ impl Session {
             let attachment = devices.get(name.as_str()).and_then(|device| by_ifindex.get(&device.ifindex));
             match attachment {
                 Some(attachment) => {
-                    found.push(Attachment { interface: name.clone(), ..(*attachment).clone() })
+                    found.push(Attachment { interface: name.clone(), ..(*attachment).clone() });
                 }
                 None => return Err(self.not_attached(name, devices.contains_key(name.as_str()), &rows)?),
             }

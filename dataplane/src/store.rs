@@ -232,6 +232,10 @@ fn order_name(order: Order) -> &'static str {
 
 fn classify(path: &Path, error: rusqlite::Error) -> Error {
     let path = path.to_owned();
+    let senseless = matches!(
+        error,
+        rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..)
+    );
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::State {
             path,
@@ -244,14 +248,10 @@ fn classify(path: &Path, error: rusqlite::Error) -> Error {
         Some(ErrorCode::DiskFull) => {
             Error::Busy { path, problem: "the disk is full; nothing was changed; make room, and try again" }
         }
-        _ => match error {
-            rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..) => {
-                Error::State {
-                    path,
-                    problem: "holds a row that makes no sense; run: dpctl reset (removes every hook and starts anew)",
-                }
-            }
-            source => Error::Store { path, source },
+        _ if senseless => Error::State {
+            path,
+            problem: "holds a row that makes no sense; run: dpctl reset (removes every hook and starts anew)",
         },
+        _ => Error::Store { path, source: error },
     }
 }

@@ -55,7 +55,7 @@ impl Reconcile {
             }
             Format::Table if nothing => note("all is as it should be"),
             Format::Table => {
-                print(&findings.iter().map(|finding| format!("{finding}\n")).collect::<String>())?
+                print(&(findings.join("\n") + "\n"))?;
             }
         }
         Ok(if self.check && !nothing { ExitCode::from(FINDINGS) } else { ExitCode::SUCCESS })

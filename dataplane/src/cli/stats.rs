@@ -52,9 +52,11 @@ impl Stats {
             return Ok(ExitCode::SUCCESS);
         }
         let mut rounds = self.count;
+        let mut clock = tokio::time::interval(ROUND);
+        clock.tick().await;
         while rounds != Some(0) {
             tokio::select! {
-                () = tokio::time::sleep(ROUND) => {}
+                _ = clock.tick() => {}
                 _ = tokio::signal::ctrl_c() => break,
             }
             let now = Reading::take(&session, &self.interfaces).await?;

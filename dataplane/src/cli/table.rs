@@ -43,8 +43,8 @@ impl Table {
             for (column, cell) in cells.enumerate() {
                 let pad = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
                 match self.columns[column].1 {
-                    Align::Left => text.push_str(&format!("{cell}{pad}  ")),
-                    Align::Right => text.push_str(&format!("{pad}{cell}  ")),
+                    Align::Left => text.extend([cell, &pad, "  "]),
+                    Align::Right => text.extend([&pad, cell, "  "]),
                 }
             }
             text.trim_end().to_owned()
