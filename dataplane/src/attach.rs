@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::expedite::Expedited;
 use crate::hook;
 use crate::netlink::Device;
+use crate::reconcile;
 use crate::session::Session;
 use crate::settle::discard;
 use crate::sys::Order;
@@ -55,9 +56,7 @@ pub async fn attach(
         progress(done + 1);
     }
     drop(expedited);
-    for row in &plan.changed {
-        session.datapath()?.tables.set_limits(row.slot, map_limits)?;
-    }
+    reconcile::restore(session, &plan.changed).await?;
     session.store.put(&ready(fresh.into_iter().chain(plan.changed)))
 }
 

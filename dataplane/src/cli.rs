@@ -43,8 +43,8 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// How listings are printed
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    /// How listings are printed: table or json
+    #[arg(short, long, global = true, value_enum, hide_possible_values = true, default_value_t = Format::Table)]
     output: Format,
     /// Work in this network namespace (a name as for ip -n, or a path)
     #[arg(short = 'n', long = "namespace", global = true, value_name = "NETNS")]
@@ -67,8 +67,8 @@ pub struct Global {
         default_value = "/sys/fs/bpf/dataplane"
     )]
     bpffs_dir: PathBuf,
-    /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    /// When to use colour: auto, always or never
+    #[arg(long, global = true, value_enum, hide_possible_values = true, default_value_t = Color::Auto)]
     color: Color,
 }
 

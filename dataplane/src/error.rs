@@ -196,6 +196,12 @@ impl Error {
         }
     }
 
+    /// An interface was named, or all were meant, where nothing is attached.
+    pub fn nothing_attached(name: Option<&String>) -> Self {
+        let name = name.map_or("--all", String::as_str).to_owned();
+        Self::NotAttached { name, hint: Some("nothing is".to_owned()) }
+    }
+
     /// All of them as one, or none.
     pub fn join(errors: Vec<Self>) -> Result<()> {
         let mut errors = errors;

@@ -35,6 +35,17 @@ pub async fn reconcile(session: &mut Session, check: bool) -> Result<Vec<Finding
     done.map(|()| findings)
 }
 
+/// Makes the kernel what these rows say: their limits, and their hooks if somebody removed them.
+pub async fn restore(session: &mut Session, rows: &[Attachment]) -> Result<()> {
+    let Some(mut datapath) = session.datapath.take() else { return Ok(()) };
+    let mut errors = Vec::new();
+    for row in rows {
+        errors.extend(compare_one(session, &mut datapath, row, false, &mut Vec::new()).await.err());
+    }
+    session.datapath = Some(datapath);
+    Error::join(errors)
+}
+
 async fn compare(
     session: &mut Session,
     datapath: &mut Datapath,

@@ -39,15 +39,30 @@ impl Session {
         Ok(session)
     }
 
+    /// For a command that changes what is there; `None` where nothing ever was, and nothing is
+    /// made then.
+    pub async fn existing(directories: &Directories, command: &'static str) -> Result<Option<Self>> {
+        require_root(command)?;
+        if Instance::find(directories)?.exists() {
+            Self::change(directories, command).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// As [`change`](Self::change), but settles nothing, and pins that cannot be used count as
     /// none: for the commands that make them anew.
-    pub fn repair(directories: &Directories, command: &'static str) -> Result<Self> {
+    pub fn repair(directories: &Directories, command: &'static str) -> Result<Option<Self>> {
+        require_root(command)?;
+        if !Instance::find(directories)?.exists() {
+            return Ok(None);
+        }
         let mut session = Self::locked(directories, command)?;
         session.datapath = match Datapath::open(&session.instance) {
             Err(Error::Bpffs { .. } | Error::Layout { .. }) => None,
             other => other?,
         };
-        Ok(session)
+        Ok(Some(session))
     }
 
     fn locked(directories: &Directories, command: &'static str) -> Result<Self> {
@@ -151,6 +166,7 @@ pub fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String>
     scored.into_iter().take(3).map(|(_, other)| other.to_owned()).collect()
 }
 
-fn require_root(command: &'static str) -> Result<()> {
+/// Refuses anybody but root.
+pub fn require_root(command: &'static str) -> Result<()> {
     if rustix::process::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot(command)) }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
 use dataplane::cli::Cli;
@@ -39,6 +40,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
     let complaint = text.split("\n\n").next().unwrap_or(&text);
     let words: Vec<&str> = complaint.split_whitespace().collect();
     let complaint = words.join(" ");
-    eprintln!("dpctl: {}; dpctl --help lists commands and options", complaint.trim_start_matches("error: "));
+    let complaint = complaint.trim_start_matches("error: ");
+    // A bad value says itself what is expected.
+    let bad_value = matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue);
+    let hint = if bad_value { "" } else { "; dpctl --help lists commands and options" };
+    eprintln!("dpctl: {complaint}{hint}");
     ExitCode::from(USAGE)
 }

@@ -11,10 +11,10 @@ use super::{Global, note, note_departed};
 use crate::attach::{Request, attach};
 use crate::attachment::Hook;
 use crate::error::{Attempt, Error, Result};
-use crate::netlink::Device;
+use crate::netlink::{Device, Netlink};
 use crate::netns::NetNs;
 use crate::select;
-use crate::session::Session;
+use crate::session::{Session, require_root};
 use crate::sys::Order;
 
 /// Limits and counts the traffic of interfaces
@@ -38,7 +38,7 @@ pub struct Attach {
     #[arg(long)]
     stdin: bool,
     /// The host side of the veth of this process's container
-    #[arg(long, value_name = "PID", conflicts_with_all = ["netns", "interfaces", "stdin"])]
+    #[arg(long, value_name = "PID", value_parser = pid, conflicts_with_all = ["netns", "interfaces", "stdin"])]
     pid: Option<u32>,
     /// The host side of the veth in this network namespace (a name, or a path)
     #[arg(long, value_name = "PATH", conflicts_with_all = ["interfaces", "stdin"])]
@@ -46,8 +46,9 @@ pub struct Attach {
     /// The container's interface, with --pid or --netns
     #[arg(long, value_name = "NAME", default_value = "eth0")]
     interface: String,
-    /// How the programs hang on the interface
-    #[arg(long, value_enum, default_value_t = HookChoice::Auto)]
+    /// How the programs hang on the interface: auto (tcx where the kernel has it, from 6.6 on),
+    /// tcx or clsact
+    #[arg(long, value_enum, hide_possible_values = true, default_value_t = HookChoice::Auto)]
     hook: HookChoice,
     /// Before or after the programs that others have attached
     #[arg(long, value_enum, default_value_t = OrderChoice::Last)]
@@ -73,6 +74,10 @@ enum OrderChoice {
     Last,
 }
 
+fn pid(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|pid| *pid > 0).ok_or("not a process id")
+}
+
 /// As much of standard input is read.
 const LONGEST_INPUT: u64 = 16 << 20;
 
@@ -92,9 +97,11 @@ impl Attach {
             },
         };
         request.limits.to_map()?;
+        // All names are judged before anything is made.
+        require_root("attach")?;
+        let devices = self.devices(&Netlink::open()?, &names).await?;
         let mut session = Session::change(&global.directories(), "attach").await?;
         note_departed(&session.departed);
-        let devices = self.devices(&session, &names).await?;
         self.limits.note_surprises();
         note_local_pairs(&devices);
         let progress = Progress::new("attach", devices.len());
@@ -128,13 +135,13 @@ impl Attach {
         Ok(names)
     }
 
-    async fn devices(&self, session: &Session, names: &[String]) -> Result<Vec<Device>> {
+    async fn devices(&self, netlink: &Netlink, names: &[String]) -> Result<Vec<Device>> {
         let container = match (self.pid, &self.netns) {
             (Some(pid), _) => NetNs::of_pid(pid)?,
             (None, Some(netns)) => NetNs::open(netns)?,
-            (None, None) => return select::by_name(&session.netlink, names, self.force).await,
+            (None, None) => return select::by_name(netlink, names, self.force).await,
         };
-        let device = select::host_side(&session.netlink, &container, &self.interface).await?;
+        let device = select::host_side(netlink, &container, &self.interface).await?;
         if std::io::stderr().is_terminal() {
             note(&format!("{}: the host side of {} is {}", container.name(), self.interface, device.name));
         }

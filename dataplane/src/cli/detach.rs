@@ -25,7 +25,9 @@ pub struct Detach {
 impl Detach {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
         select::check_names(&self.interfaces)?;
-        let mut session = Session::change(&global.directories(), "detach").await?;
+        let Some(mut session) = Session::existing(&global.directories(), "detach").await? else {
+            return Err(Error::nothing_attached(self.interfaces.first()));
+        };
         // Asked to be let go, and gone: that is done.
         note_departed(&session.departed);
         let gone: Vec<&str> = session.departed.iter().map(|row| row.interface.as_str()).collect();
@@ -34,10 +36,7 @@ impl Detach {
         let rows =
             if self.all { session.store.attachments()? } else { session.attachments_of(&names).await? };
         if rows.is_empty() && self.all && gone.is_empty() {
-            return Err(Error::NotAttached {
-                name: "--all".to_owned(),
-                hint: Some("there are no attachments".to_owned()),
-            });
+            return Err(Error::nothing_attached(None));
         }
         let progress = Progress::new("detach", rows.len());
         detach(&mut session, &rows, |done| progress.set(done)).await?;

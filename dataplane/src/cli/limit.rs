@@ -84,7 +84,9 @@ impl Set {
                 "limit set: which limit? Give --rate or another, or use limit clear".to_owned(),
             ));
         }
-        let mut session = Session::change(&global.directories(), "limit set").await?;
+        let Some(mut session) = Session::existing(&global.directories(), "limit set").await? else {
+            return Err(Error::nothing_attached(names.first()));
+        };
         note_departed(&session.departed);
         let rows = session.attachments_of(names).await?;
         if let Some(row) = rows.iter().find(|row| request.over(row.limits) == Limits::default()) {
@@ -100,7 +102,9 @@ impl Set {
 
 async fn clear(targets: &Targets, global: &Global) -> Result<()> {
     let names = targets.interfaces()?;
-    let mut session = Session::change(&global.directories(), "limit clear").await?;
+    let Some(mut session) = Session::existing(&global.directories(), "limit clear").await? else {
+        return Err(Error::nothing_attached(names.first()));
+    };
     note_departed(&session.departed);
     let rows = session.attachments_of(names).await?;
     limits::set(&mut session, &rows, |_| Limits::default())
@@ -109,7 +113,7 @@ async fn clear(targets: &Targets, global: &Global) -> Result<()> {
 async fn show(targets: &Targets, global: &Global) -> Result<()> {
     let names = targets.interfaces()?;
     let Some(session) = Session::look(&global.directories(), "limit show").await? else {
-        return Err(Error::NotAttached { name: names[0].clone(), hint: None });
+        return Err(Error::nothing_attached(names.first()));
     };
     note_departed(&session.departed);
     session.attachments_of(names).await?;

@@ -16,20 +16,20 @@ use crate::attachment::LimitRequest;
 #[derive(Clone, Debug, Args)]
 pub struct LimitOptions {
     /// Rate of both directions, each with a bucket of its own
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     rate: Option<Rate>,
     /// What may pass at once [default: 5 ms at the rate, at least two frames]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     burst: Option<Bytes>,
     /// How far past the burst traffic may run ahead; in the second half of it, packets are
     /// dropped at random [default: 400ms]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     latency: Option<Nanos>,
     /// Rate of what leaves the container; wins over --rate
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     from_container: Option<Rate>,
     /// Rate of what enters the container; wins over --rate
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     to_container: Option<Rate>,
 }
 

@@ -41,11 +41,12 @@ impl Reconcile {
                 Err(error @ (Error::Bpffs { .. } | Error::Layout { .. })) => vec![error.to_string()],
                 Err(error) => return Err(error),
             }
-        } else {
-            let mut session = Session::repair(&global.directories(), "reconcile")?;
+        } else if let Some(mut session) = Session::repair(&global.directories(), "reconcile")? {
             let departed = settle::settle(&mut session).await?;
             note_departed(&departed);
             reconcile(&mut session, false).await?
+        } else {
+            Vec::new()
         };
         let nothing = findings.is_empty();
         match global.output {

@@ -46,7 +46,7 @@ impl Show {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
         select::check_names(&self.interfaces)?;
         let Some(session) = Session::look(&global.directories(), "show").await? else {
-            return Err(Error::NotAttached { name: self.interfaces[0].clone(), hint: None });
+            return Err(Error::nothing_attached(self.interfaces.first()));
         };
         note_departed(&session.departed);
         let rows = session.attachments_of(&self.interfaces).await?;

@@ -15,7 +15,7 @@ use super::output::{Pace, StatsRow, json, print};
 use super::table::{Align, Table};
 use super::{Format, Global, note, note_departed};
 use crate::attachment::Attachment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::select;
 use crate::session::Session;
 
@@ -72,8 +72,8 @@ impl Stats {
     }
 
     fn nothing(&self, global: &Global) -> Result<ExitCode> {
-        if let Some(name) = self.interfaces.first() {
-            return Err(crate::error::Error::NotAttached { name: name.clone(), hint: None });
+        if !self.interfaces.is_empty() {
+            return Err(Error::nothing_attached(self.interfaces.first()));
         }
         match global.output {
             Format::Json => print(&json(&[] as &[StatsRow])?)?,

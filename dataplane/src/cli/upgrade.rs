@@ -16,7 +16,10 @@ pub struct Upgrade {}
 
 impl Upgrade {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
-        let mut session = Session::repair(&global.directories(), "upgrade")?;
+        let Some(mut session) = Session::repair(&global.directories(), "upgrade")? else {
+            note("nothing is attached, so there is nothing to upgrade");
+            return Ok(ExitCode::SUCCESS);
+        };
         let departed = settle::settle(&mut session).await?;
         note_departed(&departed);
         let done = upgrade(&mut session).await?;
