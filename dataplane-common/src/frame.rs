@@ -140,4 +140,23 @@ mod tests {
             }
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_have_headers_within_bounds(bytes in proptest::collection::vec(0u8.., 0..200)) {
+            // Ethernet, two tags, the longest IPv4 header, the longest TCP header.
+            proptest::prop_assert!((22..=14 + 8 + 60 + 60).contains(&header_len(&bytes)));
+        }
+
+        #[test]
+        fn frames_of_any_packet_hold_its_bytes(len in 0u32..1 << 21, gso in 0u32..70_000, headers in 14u32..=142) {
+            let wire = wire(len, gso, headers);
+            proptest::prop_assert!(wire.frames >= 1 && wire.bytes >= len);
+            if wire.frames > 1 {
+                let payload = u64::from(len - headers);
+                proptest::prop_assert!(u64::from(wire.frames) * u64::from(gso) >= payload);
+                proptest::prop_assert!(u64::from(wire.frames - 1) * u64::from(gso) < payload);
+            }
+        }
+    }
 }

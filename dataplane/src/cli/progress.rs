@@ -42,7 +42,7 @@ impl Progress {
     }
 
     fn draw(&self) -> ProgressBar {
-        let template = format!("{} {{bar:40}} {{pos}} of {{len}} interfaces, {{eta}} to go", self.what);
+        let template = format!("{} {{bar:30}} {{pos}} of {{len}} interfaces, {{eta}} to go", self.what);
         let style =
             ProgressStyle::with_template(&template).unwrap_or_else(|_wrong| ProgressStyle::default_bar());
         ProgressBar::new(self.total as u64).with_style(style)
