@@ -197,6 +197,20 @@ pub async fn find(
     }
 }
 
+/// Ids of the programs on the attachment's interface, ours and others', in the order they run;
+/// 0 for a filter of another kind.
+pub async fn programs(netlink: &Netlink, attachment: &Attachment, direction: Direction) -> Result<Vec<u32>> {
+    match attachment.hook {
+        Hook::Tcx => sys::programs_on(attachment.ifindex, direction)
+            .attempt(|| format!("list the programs on {}", attachment.interface)),
+        Hook::Clsact => {
+            let mut filters = netlink.filters(attachment.ifindex, direction).await?;
+            filters.sort_by_key(|filter| filter.priority);
+            Ok(filters.into_iter().map(|filter| filter.program_id).collect())
+        }
+    }
+}
+
 fn link(instance: &Instance, slot: u32, direction: Direction) -> Result<Option<LinkInfo>> {
     let pin = link_pin(instance, slot, direction);
     let link = match sys::open_pin(&pin) {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::{Attachment, Hook, State};
+use crate::attachment::{Attachment, State};
 use crate::error::Result;
 use crate::hook::{self, Found};
 use crate::netlink::Device;
@@ -27,9 +27,10 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     let (present, past): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row.boot_id == session.instance.boot_id);
     let mut departed = past;
-    let mut devices = None;
+    let devices = if present.is_empty() { Vec::new() } else { session.netlink.devices().await? };
+    let devices: HashMap<u32, Device> = devices.into_iter().map(|device| (device.ifindex, device)).collect();
     for row in present {
-        if is_gone(session, &row, &mut devices).await? {
+        if is_gone(session, &row, &devices).await? {
             discard(session, &row, false).await?;
             departed.push(row);
             continue;
@@ -69,33 +70,16 @@ pub(crate) async fn discard(session: &mut Session, row: &Attachment, alive: bool
 
 /// Whether the interface of an attachment is gone, another one with its number or not.
 ///
-/// A link knows its device: its pin alone tells. Without a pin, and for clsact, the device's
-/// MAC and our filter on it do.
-async fn is_gone(
-    session: &Session,
-    row: &Attachment,
-    devices: &mut Option<HashMap<u32, Device>>,
-) -> Result<bool> {
-    let Some(datapath) = &session.datapath else { return absent(session, row, devices).await };
-    let found = hook::find(&session.instance, &session.netlink, datapath, row, Direction::FromContainer);
-    match (row.hook, found.await) {
-        (Hook::Tcx, Ok(Found::Elsewhere)) => Ok(true),
-        (_, Ok(Found::Ours | Found::Outdated)) => Ok(false),
-        (Hook::Clsact, _) | (Hook::Tcx, Ok(Found::Nothing)) => absent(session, row, devices).await,
-        (Hook::Tcx, Err(error)) => Err(error),
+/// A number is no identity, and a link follows its device into other namespaces: so the device
+/// must be here, with its MAC and not without our link, or else with our program on it.
+async fn is_gone(session: &Session, row: &Attachment, devices: &HashMap<u32, Device>) -> Result<bool> {
+    let Some(device) = devices.get(&row.ifindex) else { return Ok(true) };
+    let Some(datapath) = &session.datapath else { return Ok(device.mac != row.mac) };
+    let direction = Direction::FromContainer;
+    if device.mac != row.mac {
+        let ours = datapath.program_id(direction);
+        return Ok(!hook::programs(&session.netlink, row, direction).await?.contains(&ours));
     }
-}
-
-async fn absent(
-    session: &Session,
-    row: &Attachment,
-    devices: &mut Option<HashMap<u32, Device>>,
-) -> Result<bool> {
-    if devices.is_none() {
-        let list = session.netlink.devices().await?;
-        *devices = Some(list.into_iter().map(|device| (device.ifindex, device)).collect());
-    }
-    let same =
-        devices.as_ref().and_then(|devices| devices.get(&row.ifindex)).is_some_and(|d| d.mac == row.mac);
-    Ok(!same)
+    let found = hook::find(&session.instance, &session.netlink, datapath, row, direction).await?;
+    Ok(found == Found::Elsewhere)
 }

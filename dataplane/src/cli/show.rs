@@ -12,11 +12,11 @@ use dataplane_common::direction::Direction;
 use super::ls::words;
 use super::output::{AttachmentRow, StatsRow, json, print};
 use super::{Format, Global, note_departed};
-use crate::attachment::{Attachment, Hook};
+use crate::attachment::Attachment;
 use crate::error::{Error, Result};
+use crate::hook;
 use crate::select;
 use crate::session::Session;
-use crate::sys;
 
 /// Shows all there is to know of attachments
 #[derive(Debug, Args)]
@@ -53,7 +53,11 @@ impl Show {
         let mut details = Vec::new();
         let mut text = String::new();
         for row in &rows {
-            let programs = programs(&session, row).await?;
+            let [from, to] = Direction::ALL;
+            let programs = [
+                hook::programs(&session.netlink, row, from).await?,
+                hook::programs(&session.netlink, row, to).await?,
+            ];
             let counters = match &session.datapath {
                 Some(datapath) => datapath.tables.counters(row.slot)?,
                 None => [Counters::default(); 2],
@@ -78,26 +82,6 @@ impl Show {
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Ids of the programs at the hooks, ours and others', in the order they run.
-async fn programs(session: &Session, row: &Attachment) -> Result<[Vec<u32>; 2]> {
-    let mut programs = [Vec::new(), Vec::new()];
-    for direction in Direction::ALL {
-        let ids = match row.hook {
-            Hook::Tcx => sys::programs_on(row.ifindex, direction).map_err(|source| Error::Io {
-                call: format!("list the programs on {}", row.interface),
-                source,
-            })?,
-            Hook::Clsact => {
-                let mut filters = session.netlink.filters(row.ifindex, direction).await?;
-                filters.sort_by_key(|filter| filter.priority);
-                filters.into_iter().map(|filter| filter.program_id).collect()
-            }
-        };
-        programs[direction.index()] = ids;
-    }
-    Ok(programs)
 }
 
 fn describe(
