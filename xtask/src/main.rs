@@ -1,0 +1,84 @@
+//! `cargo xtask TASK`: everything that a person or the CI does in this tree, one module a task.
+
+mod apt;
+mod bench;
+mod build;
+mod command;
+mod demo;
+mod ebpf;
+mod interrupt;
+mod licences;
+mod lint;
+mod packages;
+mod setup;
+mod tally;
+mod test;
+#[cfg(test)]
+mod tidy;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Set-up, build, test and measure dataplane",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing on this machine (Debian 12)
+    Setup {
+        /// Also Docker, Podman and the other tools that tests compare with
+        #[arg(long)]
+        peers: bool,
+    },
+    /// Build the eBPF object and target/release/dpctl
+    Build,
+    /// Check form, lints, licences and documentation
+    Lint,
+    /// Build, then run the unit tests and, as root, the kernel tests
+    Test {
+        /// Everything in its full length; the summary goes to tests/runs/
+        #[arg(long)]
+        full: bool,
+        /// Parts of test names
+        #[arg(value_name = "FILTER")]
+        filters: Vec<String>,
+    },
+    /// Build, then limit a veth and show what comes through
+    Demo,
+    /// Build, then measure: `bench attach`
+    Bench {
+        /// Name of the benchmark and its own arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Setup { peers } => setup::run(peers),
+        Task::Build => build::run(),
+        Task::Lint => lint::run(),
+        Task::Test { full, filters } => test::run(full, &filters),
+        Task::Demo => demo::run(),
+        Task::Bench { arguments } => bench::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, the causes behind colons; never a backtrace.
+            eprintln!("error: {error:#}");
+            if interrupt::check().is_err() { ExitCode::from(130) } else { ExitCode::FAILURE }
+        }
+    }
+}

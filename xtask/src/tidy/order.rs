@@ -1,0 +1,56 @@
+//! The tables of the rules; extend them as files appear.
+
+/// READING ORDER of each crate, from the entry down to the foundations: a file imports only what
+/// stands after it, so that a reader never walks back. A module and its children may share.
+pub(super) const CRATES: &[(&str, &str)] = &[
+    (
+        "dataplane-common/src",
+        "pod layout counters verdict frame bucket limit rate size time notation direction",
+    ),
+    ("dataplane-ebpf/src", "limiter packet maps clock"),
+    (
+        "dataplane/src",
+        "cli cli::attach cli::detach cli::limit cli::show cli::stats cli::ls cli::doctor cli::reconcile cli::upgrade \
+         cli::reset cli::completions cli::man cli::limit_options cli::output cli::table cli::progress \
+         doctor select attach detach limits reset reconcile settle upgrade session hook object tables store \
+         attachment instance bpffs expedite netlink netns mac sys error",
+    ),
+    (
+        "tests/src",
+        "peers peers::docker peers::podman peers::ground peers::image burst state strace dpctl iperf3 tcp topology \
+         udp meter run packet machine skip leftovers netns command eventually",
+    ),
+    (
+        "bench/src",
+        "attach attach::single attach::mass attach::packet attach::udp attach::goodput rivals programs pins flows \
+         lab measure report progress machine interrupt sys",
+    ),
+    (
+        "xtask/src",
+        "demo demo::traffic demo::lab demo::report bench test tally lint build tidy tidy::imports tidy::order \
+         tidy::source licences ebpf setup apt packages toolchain command interrupt workspace",
+    ),
+];
+
+/// The only files with `unsafe`: bytes of packets, maps, system calls, plain-data marks.
+pub(super) const UNSAFE_FILES: &[&str] = &[
+    "bench/src/sys.rs",
+    "dataplane-common/src/pod.rs",
+    "dataplane-ebpf/src/clock.rs",
+    "dataplane-ebpf/src/maps.rs",
+    "dataplane-ebpf/src/packet.rs",
+    "dataplane/src/sys.rs",
+];
+
+/// Tables of packets may be long: they are the specification.
+pub(super) const LONG_FILES: &[&str] = &["tests/it/packets.rs"];
+
+/// Which of our crates each of them may depend on.
+pub(super) const DEPENDENCIES: &[(&str, &[&str])] = &[
+    ("dataplane-common", &[]),
+    ("dataplane-ebpf", &["dataplane-common"]),
+    ("dataplane", &["dataplane-common"]),
+    ("dataplane-tests", &["dataplane", "dataplane-common"]),
+    ("dataplane-bench", &["dataplane", "dataplane-common", "dataplane-tests"]),
+    ("xtask", &[]),
+];
