@@ -1,0 +1,28 @@
+//! Harness of the topology tests, in reading order:
+//!
+//! [`topology`] makes a host and boxes of [`netns`] namespaces; [`dpctl`] works on it, and
+//! [`leftovers`] tells what stayed; [`udp`], [`tcp`] and [`iperf3`] send, [`meter`] reads what
+//! arrived; [`packet`] and [`run`] put single packets through a program; [`peers`] are the
+//! engines of others. [`eventually`] waits, [`command`] runs, [`machine`] keeps measurements
+//! apart, [`mod@skip`] says why a test could not run.
+
+pub mod topology;
+
+pub mod dpctl;
+pub mod leftovers;
+
+pub mod iperf3;
+pub mod meter;
+pub mod tcp;
+pub mod udp;
+
+pub mod packet;
+pub mod run;
+
+pub mod peers;
+
+pub mod command;
+pub mod eventually;
+pub mod machine;
+pub mod netns;
+pub mod skip;
