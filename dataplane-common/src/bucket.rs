@@ -22,7 +22,7 @@
 //! packet a CPU where CPUs race), and an offer that keeps the queue from running empty gets
 //! the rate in full.
 
-use crate::limit::Limit;
+use crate::limit::{Limit, UNITS_PER_NS_SHIFT};
 
 /// The word of one bucket, shared by all CPUs.
 pub trait Word {
@@ -47,10 +47,6 @@ pub enum Taken {
     /// Dropped: the backlog is past `burst + rate x latency`.
     Full,
 }
-
-/// A nanosecond is 256 units of the word: at 100 Gbit/s the smallest frame costs 1,229 units,
-/// so rounding its cost to a whole one is an error below 0.1 %. The word wraps after 2.3 years.
-pub const UNITS_PER_NS_SHIFT: u32 = 8;
 
 /// As often as other CPUs may win the word before a packet is charged by addition.
 const TRIES: usize = 8;

@@ -8,7 +8,11 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(missing_docs, unreachable_pub, reason = "the classifier macro makes public functions without documentation")]
+#![expect(
+    missing_docs,
+    unreachable_pub,
+    reason = "the classifier macro makes public functions without documentation"
+)]
 #![expect(internal_features, reason = "core::sync::atomic has no compare-exchange for this target")]
 
 mod clock;

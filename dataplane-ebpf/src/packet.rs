@@ -34,7 +34,8 @@ impl Bytes for Packet<'_> {
     fn byte(&self, offset: u32) -> Option<u8> {
         let mut byte = 0u8;
         // SAFETY: the destination is one byte, as the length says; the kernel checks the offset.
-        let failed = unsafe { bpf_skb_load_bytes(self.ctx.skb.skb.cast(), offset, (&raw mut byte).cast(), 1) };
+        let failed =
+            unsafe { bpf_skb_load_bytes(self.ctx.skb.skb.cast(), offset, (&raw mut byte).cast(), 1) };
         (failed == 0).then_some(byte)
     }
 }

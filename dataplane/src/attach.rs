@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::settle::discard;
 use crate::sys::Order;
 
-use dataplane_common::layout::CAPACITY;
+use dataplane_common::layout::{self, CAPACITY};
 
 /// How to attach.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +21,8 @@ pub struct Request {
     pub limits: Limits,
     /// The kind of hook; `None`: tcx where the kernel has it.
     pub hook: Option<Hook>,
-    /// Where among others' programs.
-    pub order: Order,
+    /// Where among others' programs; `None`: last, or where it is.
+    pub order: Option<Order>,
 }
 
 /// Attaches interfaces, or sets the limits of those that are attached. Calls `progress` with
@@ -31,33 +31,45 @@ pub async fn attach(
     session: &mut Session,
     devices: &[Device],
     request: Request,
-    mut progress: impl FnMut(usize),
+    progress: impl FnMut(usize),
 ) -> Result<()> {
     let map_limits = request.limits.to_map()?;
     let plan = plan(session, devices, request)?;
     hook::prepare(&session.instance)?;
     session.datapath()?;
+    refuse_strays(session, &plan.fresh)?;
     session.store.put(&plan.fresh)?;
     session.store.put(&plan.changed)?;
 
-    let expedited = Expedited::for_links(match plan.hook {
-        Hook::Tcx => 2 * plan.fresh.len(),
+    let Plan { hook, mut fresh, changed, before } = plan;
+    match act(session, hook, &mut fresh, &changed, map_limits, progress).await {
+        Ok(()) => Ok(()),
+        Err(error) => match undo(session, &fresh, &before).await {
+            Ok(()) => Err(error),
+            Err(more) => Err(Error::Several(vec![error, more])),
+        },
+    }
+}
+
+async fn act(
+    session: &mut Session,
+    hook: Hook,
+    fresh: &mut [Attachment],
+    changed: &[Attachment],
+    limits: layout::Limits,
+    mut progress: impl FnMut(usize),
+) -> Result<()> {
+    let expedited = Expedited::for_links(match hook {
+        Hook::Tcx => 2 * fresh.len(),
         Hook::Clsact => 0,
     });
-    let mut fresh = plan.fresh;
-    for done in 0..fresh.len() {
-        if let Err(error) = attach_one(session, &mut fresh[done], map_limits).await {
-            let undone = undo(session, &fresh, &plan.before).await;
-            return Err(match undone {
-                Ok(()) => error,
-                Err(more) => Error::Several(vec![error, more]),
-            });
-        }
+    for (done, row) in fresh.iter_mut().enumerate() {
+        attach_one(session, row, limits).await?;
         progress(done + 1);
     }
     drop(expedited);
-    reconcile::restore(session, &plan.changed).await?;
-    session.store.put(&ready(fresh.into_iter().chain(plan.changed)))
+    reconcile::restore(session, changed).await?;
+    session.store.put(&ready(fresh.iter().chain(changed)))
 }
 
 struct Plan {
@@ -74,11 +86,11 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
     let mut free = (0..CAPACITY).filter(|slot| !taken.contains(slot));
     let hook = choose_hook(request.hook)?;
     let mut plan = Plan { hook, fresh: Vec::new(), changed: Vec::new(), before: Vec::new() };
-    let full = Error::Full { capacity: CAPACITY, asked: devices.len() };
+    let asked = devices.iter().filter(|device| !by_ifindex.contains_key(&device.ifindex)).count();
     for device in devices {
         match by_ifindex.get(&device.ifindex) {
             Some(row) => {
-                refuse_other_hook(row, device, request.hook)?;
+                refuse_other_hook(row, device, request)?;
                 plan.before.push((*row).clone());
                 plan.changed.push(Attachment {
                     interface: device.name.clone(),
@@ -88,7 +100,7 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
                 });
             }
             None => match free.next() {
-                None => return Err(full),
+                None => return Err(Error::Full { capacity: CAPACITY, asked }),
                 Some(slot) => {
                     plan.fresh.push(Attachment {
                         slot,
@@ -97,7 +109,7 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
                         ifindex: device.ifindex,
                         mac: device.mac,
                         hook,
-                        order: request.order,
+                        order: request.order.unwrap_or_default(),
                         // Until the kernel says otherwise: an undo then removes it if nobody uses it.
                         made_clsact: hook == Hook::Clsact,
                         state: State::Creating,
@@ -122,20 +134,32 @@ fn choose_hook(asked: Option<Hook>) -> Result<Hook> {
     }
 }
 
-fn refuse_other_hook(row: &Attachment, device: &Device, asked: Option<Hook>) -> Result<()> {
-    match asked {
-        Some(asked) if asked != row.hook => {
-            Err(Error::OtherHook { name: device.name.clone(), present: row.hook.name(), asked: asked.name() })
-        }
+/// Hook and order of what is attached are not changed in place.
+fn refuse_other_hook(row: &Attachment, device: &Device, request: Request) -> Result<()> {
+    let other = |present, asked| Error::OtherHook { name: device.name.clone(), present, asked };
+    match (request.hook, request.order) {
+        (Some(hook), _) if hook != row.hook => Err(other(row.hook.name(), hook.name())),
+        (_, Some(order)) if order != row.order => Err(other(row.order.name(), order.name())),
         _ => Ok(()),
     }
 }
 
-async fn attach_one(
-    session: &mut Session,
-    row: &mut Attachment,
-    limits: dataplane_common::layout::Limits,
-) -> Result<()> {
+/// Hooks that this database does not know must not be doubled, nor undone.
+fn refuse_strays(session: &mut Session, fresh: &[Attachment]) -> Result<()> {
+    for row in fresh {
+        if session.datapath()?.tables.slot(row.ifindex)?.is_some()
+            || hook::is_pinned(&session.instance, row.slot)
+        {
+            return Err(Error::UnknownHook {
+                name: row.interface.clone(),
+                database: session.instance.database(),
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn attach_one(session: &mut Session, row: &mut Attachment, limits: layout::Limits) -> Result<()> {
     row.made_clsact = hook::prepare_device(&session.netlink, row).await?;
     // Filled before it is attached: the first packet finds its limit.
     session.datapath()?.tables.prepare(row.slot, row.ifindex, limits)?;
@@ -152,11 +176,12 @@ async fn undo(session: &mut Session, fresh: &[Attachment], before: &[Attachment]
     for row in fresh.iter().rev() {
         errors.extend(discard(session, row, true).await.err());
     }
+    errors.extend(reconcile::restore(session, before).await.err());
     errors.extend(session.store.remove(fresh).err());
     errors.extend(session.store.put(before).err());
     Error::join(errors)
 }
 
-fn ready(rows: impl Iterator<Item = Attachment>) -> Vec<Attachment> {
-    rows.map(|row| Attachment { state: State::Ready, ..row }).collect()
+fn ready<'a>(rows: impl Iterator<Item = &'a Attachment>) -> Vec<Attachment> {
+    rows.map(|row| Attachment { state: State::Ready, ..row.clone() }).collect()
 }

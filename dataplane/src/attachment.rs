@@ -110,15 +110,24 @@ impl Limits {
     /// The options of `dpctl attach` that set them.
     pub fn as_options(&self) -> String {
         let [from, to] = self.0;
+        let mut options = Vec::new();
         match (from, to) {
-            (None, None) => String::new(),
-            (Some(from), Some(to)) if from.rate == to.rate => format!("--rate {}", from.rate),
-            _ => [("--from-container", from), ("--to-container", to)]
-                .iter()
-                .filter_map(|(option, shape)| shape.map(|shape| format!("{option} {}", shape.rate)))
-                .collect::<Vec<_>>()
-                .join(" "),
+            (Some(from), Some(to)) if from.rate == to.rate => options.push(format!("--rate {}", from.rate)),
+            _ => {
+                options.extend(from.map(|shape| format!("--from-container {}", shape.rate)));
+                options.extend(to.map(|shape| format!("--to-container {}", shape.rate)));
+            }
         }
+        // Both directions were given the same, if any was given.
+        if let Some(shape) = from.or(to) {
+            if shape.burst != Shape::default_burst(shape.rate) {
+                options.push(format!("--burst {}", shape.burst));
+            }
+            if shape.latency != Shape::DEFAULT_LATENCY {
+                options.push(format!("--latency {}", shape.latency));
+            }
+        }
+        options.join(" ")
     }
 }
 

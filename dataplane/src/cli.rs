@@ -27,7 +27,7 @@ use crate::error::Result;
 use crate::expedite;
 use crate::instance::Directories;
 use crate::netns::NetNs;
-use crate::session::attach_anew;
+use crate::session::departure;
 
 /// Limits and counts the traffic of containers, with eBPF programs on their veths.
 #[derive(Debug, Parser)]
@@ -151,12 +151,16 @@ fn note(text: &str) {
     eprintln!("dpctl: {text}");
 }
 
+/// So many interfaces, in words.
+fn interfaces(count: usize) -> String {
+    if count == 1 { "1 interface".to_owned() } else { format!("{count} interfaces") }
+}
+
 /// Says which attachments were found gone, and what to do.
 fn note_departed(departed: &[Attachment]) {
     const FEW: usize = 5;
     for row in departed.iter().take(FEW) {
-        let anew = attach_anew(&row.limits.as_options());
-        note(&format!("{}: the interface is gone, and its limit with it; {anew}", row.interface));
+        note(&departure(row));
     }
     if departed.len() > FEW {
         note(&format!("{} more interfaces are gone, and their limits with them", departed.len() - FEW));

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::expedite;
 use crate::hook;
 use crate::instance::{Directories, Instance};
-use crate::reconcile::reconcile;
-use crate::session::Session;
+use crate::reconcile::compare;
+use crate::session::{Session, departure};
 
 /// One thing looked at.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ async fn state(directories: &Directories, instance: &Instance) -> Vec<Check> {
     if !instance.exists() {
         return vec![Check::ok("attachments", "none")];
     }
-    let mut session = match Session::look(directories, "doctor").await {
+    let session = match Session::look(directories, "doctor").await {
         Ok(Some(session)) => session,
         Ok(None) => return vec![Check::ok("attachments", "none")],
         Err(error) => return vec![Check::bad("state", error.to_string())],
@@ -85,12 +85,13 @@ async fn state(directories: &Directories, instance: &Instance) -> Vec<Check> {
         Ok(count) => Check::ok("attachments", count.to_string()),
         Err(error) => Check::bad("attachments", error.to_string()),
     }];
-    match reconcile(&mut session, true).await {
-        Ok(findings) if findings.is_empty() => {
+    checks.extend(session.departed.iter().map(|row| Check::ok("gone", departure(row))));
+    match compare(&session).await {
+        Ok(differences) if differences.is_empty() => {
             checks.push(Check::ok("intent", "the kernel has what was asked for"));
         }
-        Ok(findings) => checks.extend(
-            findings.into_iter().map(|finding| Check::bad("intent", format!("{finding} by dpctl reconcile"))),
+        Ok(differences) => checks.extend(
+            differences.iter().map(|found| Check::bad("intent", format!("{found}; run: dpctl reconcile"))),
         ),
         Err(error) => checks.push(Check::bad("intent", error.to_string())),
     }

@@ -65,7 +65,7 @@ pub enum Error {
         asked: usize,
     },
     /// An attachment has the other kind of hook.
-    #[error("{name}: attached by {present}, asked for {asked}; run: dpctl detach {name}, and attach anew")]
+    #[error("{name}: attached {present}, asked for {asked}; run: dpctl detach {name}, and attach anew")]
     OtherHook {
         /// The interface.
         name: String,
@@ -73,6 +73,22 @@ pub enum Error {
         present: &'static str,
         /// How it should have been.
         asked: &'static str,
+    },
+    /// The place of clsact is taken.
+    #[error(
+        "{name}: has an ingress qdisc, and a device takes that or clsact; use --hook tcx, or remove it: tc qdisc del dev {name} ingress"
+    )]
+    IngressQdisc {
+        /// The interface.
+        name: String,
+    },
+    /// A directory that is for something else as well.
+    #[error("{path}: open to others (mode {mode:o}) and not empty; choose a directory that is dpctl's alone")]
+    OpenDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// Not root.
     #[error("{0}: needs root; run it with sudo")]
@@ -112,6 +128,16 @@ pub enum Error {
         found: String,
         /// Ours.
         wanted: u32,
+    },
+    /// Pins that belong to another database.
+    #[error(
+        "{name}: has hooks that {database} does not know; give the --state-dir that they belong to, or run: dpctl reconcile (removes them)"
+    )]
+    UnknownHook {
+        /// The interface.
+        name: String,
+        /// The database.
+        database: PathBuf,
     },
     /// A pin under one of our names that we did not make.
     #[error("{path}: not ours ({found}, expected {wanted}); move it away, or choose another --bpffs-dir")]
@@ -159,7 +185,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A netlink request failed.
-    #[error("{call}: {source}")]
+    #[error("{call}: {}", netlink_words(source))]
     Netlink {
         /// What was attempted, on what.
         call: String,
@@ -185,10 +211,14 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Limit(_) | Self::NotVeth { .. } => 2,
             Self::NoSuchInterface { .. } | Self::NotAttached { .. } | Self::NoHostSide { .. } => 3,
-            Self::Full { .. } | Self::OtherHook { .. } | Self::Busy { .. } => 4,
+            Self::Full { .. } | Self::OtherHook { .. } | Self::IngressQdisc { .. } | Self::Busy { .. } => 4,
             Self::NotRoot(_) => 5,
             Self::Kernel { .. } | Self::PrivateMounts { .. } | Self::Bpffs { .. } | Self::Load(_) => 6,
-            Self::Layout { .. } | Self::ForeignPin { .. } | Self::State { .. } => 7,
+            Self::OpenDirectory { .. }
+            | Self::UnknownHook { .. }
+            | Self::Layout { .. }
+            | Self::ForeignPin { .. }
+            | Self::State { .. } => 7,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 5,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => 4,
             Self::Io { .. } | Self::Store { .. } | Self::Netlink { .. } | Self::Map { .. } => 1,
@@ -249,6 +279,13 @@ fn near_names(names: &[String]) -> String {
 
 fn or_hint(hint: Option<&str>) -> String {
     hint.map(|hint| format!("; {hint}")).unwrap_or_default()
+}
+
+fn netlink_words(error: &rtnetlink::Error) -> String {
+    if let rtnetlink::Error::NetlinkError(message) = error {
+        return plain(&message.to_io());
+    }
+    error.to_string()
 }
 
 /// The kernel's words without the number that the standard library adds.

@@ -7,15 +7,14 @@
 //! done, ends, or is killed. The value found is written down before the switch is set; should
 //! that process be killed as well, the next command sets it back.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::fs::FlockOperation;
-
 use crate::error::{Attempt, Result};
+use crate::lockfile::LockFile;
 
 const SWITCH: &str = "/sys/kernel/rcu_expedited";
 /// On a tmpfs: gone with the boot, as the setting is.
@@ -73,44 +72,45 @@ fn start_holder() -> Option<Child> {
 
 /// Sets the switch, says so on stdout, and sets it back when stdin ends or a signal comes.
 pub async fn hold() -> Result<()> {
-    let switch = File::open(SWITCH).attempt(|| format!("open {SWITCH}"))?;
-    // The lock of the switch is on the switch: held by one holder of the machine at a time.
-    rustix::fs::flock(&switch, FlockOperation::LockExclusive).attempt(|| format!("lock {SWITCH}"))?;
-    restore_record()?;
+    // One holder of the machine at a time; the record of the value found is what is locked.
+    let record = LockFile::take(Path::new(RECORD)).attempt(|| format!("lock {RECORD}"))?;
+    restore(&record)?;
+    let record = LockFile::take(Path::new(RECORD)).attempt(|| format!("lock {RECORD}"))?;
     let found = fs::read_to_string(SWITCH).attempt(|| format!("read {SWITCH}"))?;
     let mut ended = Ended::listen()?;
-    fs::write(RECORD, found.trim()).attempt(|| format!("write {RECORD}"))?;
+    record.file().write_all(found.trim().as_bytes()).attempt(|| format!("write {RECORD}"))?;
     fs::write(SWITCH, "1").attempt(|| format!("set {SWITCH}"))?;
     // A parent that is gone already cannot read this; then stdin has ended as well.
     let told = std::io::stdout().write_all(b"+").and_then(|()| std::io::stdout().flush());
     tracing::debug!("told the parent: {told:?}");
     ended.wait().await;
-    restore_record()
+    restore(&record)
 }
 
 /// Sets back what a killed holder left on; does nothing while one is at work.
 pub fn restore_abandoned() -> Result<()> {
-    if !Path::new(RECORD).exists() {
-        return Ok(());
-    }
-    let switch = File::open(SWITCH).attempt(|| format!("open {SWITCH}"))?;
-    match rustix::fs::flock(&switch, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => restore_record(),
-        Err(_held) => Ok(()),
-    }
+    LockFile::try_take(Path::new(RECORD)).map_or(Ok(()), |record| restore(&record))
 }
 
 /// Whether a switch is on that a killed command left.
 pub fn is_abandoned() -> bool {
-    let free = |switch: File| rustix::fs::flock(&switch, FlockOperation::NonBlockingLockExclusive).is_ok();
-    Path::new(RECORD).exists() && File::open(SWITCH).is_ok_and(free)
+    LockFile::try_take(Path::new(RECORD)).is_some()
 }
 
-fn restore_record() -> Result<()> {
-    let Ok(found) = fs::read_to_string(RECORD) else { return Ok(()) };
-    // Only what the kernel itself would have shown is written back.
-    let value = if found.trim() == "1" { "1" } else { "0" };
-    fs::write(SWITCH, value).attempt(|| format!("set back {SWITCH}"))?;
+/// Sets the switch back to what the record says, and removes that.
+fn restore(record: &LockFile) -> Result<()> {
+    let mut found = String::new();
+    record
+        .file()
+        .rewind()
+        .and_then(|()| record.file().read_to_string(&mut found))
+        .attempt(|| format!("read {RECORD}"))?;
+    // An empty record: its holder had not set the switch yet. Only what the kernel itself shows
+    // is written back.
+    match found.trim() {
+        "" | "1" => {}
+        _ => fs::write(SWITCH, "0").attempt(|| format!("set back {SWITCH}"))?,
+    }
     fs::remove_file(RECORD).attempt(|| format!("remove {RECORD}"))
 }
 

@@ -11,9 +11,10 @@ use dataplane_common::direction::Direction;
 
 use crate::attachment::{Attachment, Hook};
 use crate::error::{Attempt, Error, Result};
-use crate::instance::{Instance, private_dir};
+use crate::instance::Instance;
 use crate::netlink::{Filter, Netlink};
 use crate::object::Datapath;
+use crate::private_dir;
 use crate::sys::{self, LinkInfo, Order};
 
 /// Ours among the filters of a priority: "dp".
@@ -39,6 +40,11 @@ pub fn link_dir(instance: &Instance) -> PathBuf {
 
 fn link_pin(instance: &Instance, slot: u32, direction: Direction) -> PathBuf {
     link_dir(instance).join(format!("{}_{slot}", direction.name()))
+}
+
+/// Whether a slot has links, known to the database or not.
+pub fn is_pinned(instance: &Instance, slot: u32) -> bool {
+    Direction::ALL.iter().any(|direction| link_pin(instance, slot, *direction).exists())
 }
 
 /// Whether the kernel has tcx, asked of the kernel itself.
@@ -77,7 +83,8 @@ pub async fn attach_one(
             sys::pin(link.as_fd(), &link_pin(instance, attachment.slot, direction)).attempt(call)
         }
         Hook::Clsact => {
-            netlink.put_filter(*ifindex, direction, (priority(*order), HANDLE), program, false).await
+            let place = (priority(*order), HANDLE);
+            netlink.put_filter(interface, *ifindex, direction, place, program, false).await
         }
     }
 }
@@ -163,8 +170,9 @@ pub async fn swap(
             sys::link_update(link.as_fd(), program).attempt(call)
         }
         Hook::Clsact => {
-            let place = (priority(attachment.order), HANDLE);
-            netlink.put_filter(attachment.ifindex, direction, place, program, true).await
+            let Attachment { interface, ifindex, order, .. } = attachment;
+            let place = (priority(*order), HANDLE);
+            netlink.put_filter(interface, *ifindex, direction, place, program, true).await
         }
     }
 }
@@ -223,7 +231,7 @@ fn link(instance: &Instance, slot: u32, direction: Direction) -> Result<Option<L
 
 /// Makes what [`attach`] needs before the first interface.
 pub fn prepare(instance: &Instance) -> Result<()> {
-    private_dir(&link_dir(instance))
+    private_dir::make(&link_dir(instance))
 }
 
 fn priority(order: Order) -> u16 {

@@ -5,15 +5,14 @@
 //! lock from before it reads until after it has written, so a row that is found unfinished
 //! under the lock belongs to a command that was killed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-
 use crate::bpffs;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Result};
+use crate::lockfile::LockFile;
+use crate::private_dir;
 use crate::sys;
 
 /// The two directories as asked for.
@@ -43,14 +42,6 @@ pub struct Instance {
     pub boot_id: String,
 }
 
-/// Held while an instance is changed; freed by the kernel when its process ends.
-#[derive(Debug)]
-#[must_use]
-pub struct Lock {
-    #[expect(dead_code, reason = "the lock lives as long as the descriptor")]
-    file: File,
-}
-
 impl Instance {
     /// The instance of this process's network namespace. Changes nothing.
     pub fn find(directories: &Directories) -> Result<Self> {
@@ -70,43 +61,37 @@ impl Instance {
     }
 
     /// Makes the directories, mounts a bpffs if there is none, and takes the lock.
-    pub fn prepare(&self) -> Result<Lock> {
-        private_dir(&self.state)?;
+    pub fn prepare(&self) -> Result<LockFile> {
+        bpffs::judge(&self.bpffs)?;
         let lock = self.lock()?;
         bpffs::prepare(&self.bpffs, &self.mount_record)?;
-        if self.pins != self.bpffs {
-            private_dir(&self.pins)?;
-        }
+        private_dir::make(&self.pins)?;
         Ok(lock)
     }
 
     /// Takes the lock, waiting for whoever holds it.
-    pub fn lock(&self) -> Result<Lock> {
-        let file = self.open_lock()?;
-        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            tracing::info!("waiting for another dpctl");
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)
-                .attempt(|| format!("lock {}", self.state.display()))?;
+    pub fn lock(&self) -> Result<LockFile> {
+        let path = self.lock_path();
+        loop {
+            // The one that all instances share first: it is closed to others as well.
+            self.mount_record.parent().map_or(Ok(()), private_dir::make)?;
+            private_dir::make(&self.state)?;
+            match LockFile::take(&path) {
+                // A reset removed the directory between the two lines.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => return other.attempt(|| format!("lock {}", path.display())),
+            }
         }
-        Ok(Lock { file })
     }
 
     /// Takes the lock if it is free.
-    pub fn try_lock(&self) -> Option<Lock> {
-        let file = self.open_lock().ok()?;
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-        Some(Lock { file })
+    pub fn try_lock(&self) -> Option<LockFile> {
+        LockFile::try_take(&self.lock_path())
     }
 
-    fn open_lock(&self) -> Result<File> {
-        let path = self.state.join("lock");
-        fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .attempt(|| format!("open {}", path.display()))
+    /// The file whose lock is the instance's.
+    pub fn lock_path(&self) -> PathBuf {
+        self.state.join("lock")
     }
 
     /// The database.
@@ -118,22 +103,4 @@ impl Instance {
     pub fn exists(&self) -> bool {
         self.database().exists() || self.pins.join("links").exists()
     }
-}
-
-/// Makes a directory that only root may enter, or makes an existing one so.
-pub(crate) fn private_dir(path: &Path) -> Result<()> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.attempt(|| format!("make {}", path.display()))?;
-    let metadata = fs::symlink_metadata(path).attempt(|| format!("examine {}", path.display()))?;
-    if !metadata.is_dir() {
-        return Err(Error::Io {
-            call: format!("make {}", path.display()),
-            source: io::Error::from(io::ErrorKind::NotADirectory),
-        });
-    }
-    if metadata.mode() & 0o777 != 0o700 {
-        rustix::fs::chmod(path, rustix::fs::Mode::RWXU)
-            .attempt(|| format!("close {} to others", path.display()))?;
-    }
-    Ok(())
 }

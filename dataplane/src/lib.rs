@@ -1,8 +1,8 @@
 //! The control plane of dataplane: what `dpctl` does, as a library.
 //!
 //! To follow one command, `dpctl attach --rate 128kbit veth123`, read in this order:
-//! [`cli`] (what was typed), [`select`] (which interfaces), [`session`] (lock, database, pins;
-//! [`settle`] clears up what a killed command left), [`attach`] (plan, then act), [`object`]
+//! [`cli`] (what was typed), [`select`] (which interfaces), [`open`] and [`session`] (lock,
+//! database, pins; [`settle`] clears up what a killed command left), [`attach`] (plan, then act), [`object`]
 //! (programs loaded and pinned), [`tables`] (limits written to the maps), [`hook`] (programs
 //! attached).
 //!
@@ -20,6 +20,7 @@ pub mod reset;
 pub mod settle;
 pub mod upgrade;
 
+pub mod open;
 pub mod select;
 pub mod session;
 
@@ -34,7 +35,10 @@ pub mod bpffs;
 pub mod instance;
 pub mod netlink;
 pub mod netns;
+pub mod pin;
+pub mod private_dir;
 
 pub mod error;
+pub mod lockfile;
 pub mod mac;
 pub mod sys;

@@ -127,8 +127,22 @@ impl Netlink {
         let call = || format!("add clsact to {device}");
         match self.ask(message, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, call).await {
             Ok(_) => Ok(true),
-            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EEXIST) => Ok(false),
+            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EEXIST) => {
+                self.refuse_ingress(device, ifindex).await.map(|()| false)
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    /// An ingress qdisc stands in the same place and runs filters on one side only. The kernel
+    /// refuses to show it under another's name.
+    async fn refuse_ingress(&self, device: &str, ifindex: u32) -> Result<()> {
+        let message = RouteNetlinkMessage::GetQueueDiscipline(clsact(ifindex));
+        match self.ask(message, NLM_F_ACK, || format!("look up the clsact of {device}")).await {
+            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EINVAL) => {
+                Err(Error::IngressQdisc { name: device.to_owned() })
+            }
+            other => other.map(drop),
         }
     }
 
@@ -153,6 +167,7 @@ impl Netlink {
     /// Sets a filter under its priority and handle: a new one, or in place of the one there.
     pub async fn put_filter(
         &self,
+        device: &str,
         ifindex: u32,
         direction: Direction,
         (priority, handle): (u16, u32),
@@ -167,7 +182,7 @@ impl Netlink {
             TcOption::Bpf(TcFilterBpfOption::Flags(TcBpfFlags::DirectAction)),
         ]));
         let flags = if replace { NLM_F_REPLACE } else { NLM_F_EXCL };
-        let call = || format!("attach {} to interface {ifindex} (clsact)", direction.name());
+        let call = || format!("attach {} to {device} (clsact)", direction.name());
         self.ask(RouteNetlinkMessage::NewTrafficFilter(message), NLM_F_ACK | NLM_F_CREATE | flags, call)
             .await?;
         Ok(())

@@ -7,18 +7,19 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aya::EbpfLoader;
 use aya::programs::{ProgramInfo, SchedClassifier};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use dataplane_common::direction::Direction;
 use dataplane_common::layout::LAYOUT_VERSION;
 
 use crate::error::{Attempt, Error, Result};
-use crate::instance::{Instance, private_dir};
-use crate::sys;
+use crate::instance::Instance;
+use crate::pin::open_own_pin;
+use crate::private_dir;
 use crate::tables::{self, Tables};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/dataplane-ebpf"));
@@ -108,7 +109,7 @@ impl Staging {
 pub fn stage(instance: &Instance, staging: Staging) -> Result<PathBuf> {
     let dir = staging.dir(instance);
     remove_pins(&dir)?;
-    private_dir(&dir)?;
+    private_dir::make(&dir)?;
     Ok(dir)
 }
 
@@ -139,11 +140,16 @@ pub fn load_into(dir: &Path, reuse: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// Gives a staged set its final name, and removes what stood there.
+/// Gives a staged set its final name, in one step: what stood there is in the staging directory
+/// then, and removed with it.
 pub fn publish(instance: &Instance, staging: &Path) -> Result<()> {
     let dir = layout_dir(instance);
-    remove_pins(&dir)?;
-    fs::rename(staging, &dir).attempt(|| format!("rename {} to {}", staging.display(), dir.display()))
+    let call = || format!("rename {} to {}", staging.display(), dir.display());
+    if !dir.exists() {
+        return fs::rename(staging, &dir).attempt(call);
+    }
+    renameat_with(CWD, staging, CWD, &dir, RenameFlags::EXCHANGE).attempt(call)?;
+    remove_pins(staging)
 }
 
 /// Layouts other than ours that are pinned here.
@@ -186,33 +192,6 @@ fn open_program(path: &Path, direction: Direction) -> Result<Program> {
         return Err(foreign(format!("program {name}")));
     }
     Ok(Program { fd, id: info.id() })
-}
-
-/// Opens a pin of root's; another's, or a symbolic link, is refused.
-pub(crate) fn open_own_pin(path: &Path, wanted: &str) -> Result<OwnedFd> {
-    let foreign = |found: &str| Error::ForeignPin {
-        path: path.to_owned(),
-        found: found.to_owned(),
-        wanted: wanted.to_owned(),
-    };
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => return Err(foreign("a symbolic link")),
-        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
-            return Err(foreign("another user's"));
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Error::Bpffs {
-                path: path.to_owned(),
-                problem: "the pin is missing; run: dpctl reconcile".to_owned(),
-            });
-        }
-        Err(error) => return Err(error).attempt(|| format!("examine {}", path.display())),
-    }
-    sys::open_pin(path).map_err(|source| match source.raw_os_error() {
-        Some(libc::EINVAL | libc::EACCES | libc::EPERM) => foreign("not a bpf object"),
-        _ => Error::Io { call: format!("open {}", path.display()), source },
-    })
 }
 
 /// The last line of the cause is what matters; a verifier log is for `DPCTL_LOG=debug`.

@@ -3,7 +3,9 @@
 //! Looks first and writes only what differs: on a healthy host it writes nothing.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::fs;
+use std::path::PathBuf;
 
 use dataplane_common::direction::Direction;
 
@@ -15,144 +17,173 @@ use crate::object::{self, Datapath};
 use crate::session::Session;
 use crate::upgrade;
 
-/// One difference between intent and kernel, in words.
-pub type Finding = String;
+/// One difference between intent and kernel. Prints as what is wrong.
+#[derive(Debug)]
+pub enum Difference {
+    /// The pins cannot be used.
+    Pins,
+    /// The map of interfaces does not lead to the attachment's slot.
+    Slot(Attachment),
+    /// The map holds other limits.
+    Limits(Attachment),
+    /// Something else than our program is at a hook.
+    Hook(Attachment, Direction, Found),
+    /// A link that no attachment asks for.
+    StrayLink(PathBuf),
+    /// An interface in the map that no attachment asks for.
+    StrayInterface(u32),
+}
 
-/// Finds every difference, and repairs it unless `check` is set.
-pub async fn reconcile(session: &mut Session, check: bool) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
-    let rows = session.store.attachments()?;
-    if session.datapath.is_none() && (!rows.is_empty() || object::layout_dir(&session.instance).exists()) {
-        findings.push("pins of programs or maps are missing or damaged: all made anew".to_owned());
-        if check {
-            return Ok(findings);
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pins => write!(f, "pins of programs or maps are missing or damaged"),
+            Self::Slot(row) => write!(f, "{}: not in the map of interfaces", row.interface),
+            Self::Limits(row) => write!(f, "{}: the map has other limits than were set", row.interface),
+            Self::Hook(row, direction, found) => {
+                let problem = match found {
+                    Found::Ours => "is attached",
+                    Found::Outdated => "is another program",
+                    Found::Nothing => "is not attached",
+                    Found::Elsewhere => "is attached to another interface",
+                };
+                write!(f, "{}: {} {problem}", row.interface, direction.name())
+            }
+            Self::StrayLink(pin) => write!(f, "{}: a link that nothing asks for", pin.display()),
+            Self::StrayInterface(ifindex) => write!(f, "interface {ifindex}: in the map, but not attached"),
         }
-        upgrade::upgrade(session).await?;
     }
-    let Some(mut datapath) = session.datapath.take() else { return Ok(findings) };
-    let done = compare(session, &mut datapath, &rows, check, &mut findings).await;
-    session.datapath = Some(datapath);
-    done.map(|()| findings)
+}
+
+impl Difference {
+    /// What repairs it, as something that was done.
+    pub fn repair(&self) -> &'static str {
+        match self {
+            Self::Pins => "all made anew",
+            Self::Slot(_) => "entered",
+            Self::Limits(_) => "set",
+            Self::Hook(_, _, Found::Outdated) => "swapped",
+            Self::Hook(..) => "attached",
+            Self::StrayLink(_) => "detached",
+            Self::StrayInterface(_) => "removed",
+        }
+    }
+}
+
+/// Finds every difference; writes nothing.
+pub async fn compare(session: &Session) -> Result<Vec<Difference>> {
+    let rows = session.store.attachments()?;
+    let Some(datapath) = &session.datapath else {
+        let needed = !rows.is_empty() || object::layout_dir(&session.instance).exists();
+        return Ok(if needed { vec![Difference::Pins] } else { Vec::new() });
+    };
+    let mut differences = Vec::new();
+    for row in &rows {
+        differences.extend(compare_row(session, datapath, row).await?);
+    }
+    differences.extend(strays(session, datapath, &rows)?);
+    Ok(differences)
+}
+
+/// Finds every difference and repairs it; answers what it found.
+pub async fn reconcile(session: &mut Session) -> Result<Vec<Difference>> {
+    let mut differences = compare(session).await?;
+    if matches!(differences.as_slice(), [Difference::Pins]) {
+        upgrade::upgrade(session).await?;
+        differences.extend(compare(session).await?);
+    }
+    repair(session, &differences).await?;
+    Ok(differences)
 }
 
 /// Makes the kernel what these rows say: their limits, and their hooks if somebody removed them.
 pub async fn restore(session: &mut Session, rows: &[Attachment]) -> Result<()> {
-    let Some(mut datapath) = session.datapath.take() else { return Ok(()) };
-    let mut errors = Vec::new();
-    for row in rows {
-        errors.extend(compare_one(session, &mut datapath, row, false, &mut Vec::new()).await.err());
+    let mut differences = Vec::new();
+    if let Some(datapath) = &session.datapath {
+        for row in rows {
+            differences.extend(compare_row(session, datapath, row).await?);
+        }
     }
-    session.datapath = Some(datapath);
-    Error::join(errors)
+    repair(session, &differences).await
 }
 
-async fn compare(
-    session: &mut Session,
-    datapath: &mut Datapath,
-    rows: &[Attachment],
-    check: bool,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
-    let expedited = if check { None } else { Some(Expedited::for_links(2 * rows.len())) };
-    let mut errors = Vec::new();
-    for row in rows {
-        errors.extend(compare_one(session, datapath, row, check, findings).await.err());
+async fn compare_row(session: &Session, datapath: &Datapath, row: &Attachment) -> Result<Vec<Difference>> {
+    let mut differences = Vec::new();
+    if datapath.tables.slot(row.ifindex)? != Some(row.slot) {
+        differences.push(Difference::Slot(row.clone()));
     }
-    errors.extend(strays(session, datapath, rows, check, findings).err());
+    if datapath.tables.limits(row.slot)? != row.limits.to_map()? {
+        differences.push(Difference::Limits(row.clone()));
+    }
+    for direction in Direction::ALL {
+        let found = hook::find(&session.instance, &session.netlink, datapath, row, direction).await?;
+        if found != Found::Ours {
+            differences.push(Difference::Hook(row.clone(), direction, found));
+        }
+    }
+    Ok(differences)
+}
+
+/// Links and map entries that no row explains.
+fn strays(session: &Session, datapath: &Datapath, rows: &[Attachment]) -> Result<Vec<Difference>> {
+    let mut differences = Vec::new();
+    let slots: HashSet<u32> = rows.iter().map(|row| row.slot).collect();
+    for pin in fs::read_dir(hook::link_dir(&session.instance)).into_iter().flatten().flatten() {
+        let name = pin.file_name().to_string_lossy().into_owned();
+        let slot = name.rsplit('_').next().and_then(|slot| slot.parse::<u32>().ok());
+        if slot.is_none_or(|slot| !slots.contains(&slot)) {
+            differences.push(Difference::StrayLink(pin.path()));
+        }
+    }
+    let interfaces: HashSet<u32> = rows.iter().map(|row| row.ifindex).collect();
+    let in_map = datapath.tables.slots()?.into_iter().map(|(ifindex, _)| ifindex);
+    differences
+        .extend(in_map.filter(|ifindex| !interfaces.contains(ifindex)).map(Difference::StrayInterface));
+    Ok(differences)
+}
+
+async fn repair(session: &mut Session, differences: &[Difference]) -> Result<()> {
+    // The switch is for the whole system, so it is not touched before something is amiss.
+    let links = differences.iter().filter(|difference| matches!(difference, Difference::Hook(..))).count();
+    let expedited = Expedited::for_links(links);
+    let mut errors = Vec::new();
+    for difference in differences {
+        errors.extend(repair_one(session, difference).await.err());
+    }
     drop(expedited);
     Error::join(errors)
 }
 
-async fn compare_one(
-    session: &Session,
-    datapath: &mut Datapath,
-    row: &Attachment,
-    check: bool,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
-    let name = &row.interface;
-    let limits = row.limits.to_map()?;
-    let slot = datapath.tables.slot(row.ifindex)?;
-    if slot != Some(row.slot) {
-        findings.push(format!("{name}: not in the map of interfaces: entered"));
-        if !check {
-            datapath.tables.set_slot(row.ifindex, row.slot)?;
-        }
+async fn repair_one(session: &mut Session, difference: &Difference) -> Result<()> {
+    match difference {
+        Difference::Pins => Ok(()),
+        Difference::Slot(row) => session.datapath()?.tables.set_slot(row.ifindex, row.slot),
+        Difference::Limits(row) => session.datapath()?.tables.set_limits(row.slot, row.limits.to_map()?),
+        Difference::Hook(row, direction, found) => repair_hook(session, row, *direction, *found).await,
+        Difference::StrayLink(pin) => hook::detach_link(pin),
+        Difference::StrayInterface(ifindex) => session.datapath()?.tables.release(*ifindex),
     }
-    if datapath.tables.limits(row.slot)? != limits {
-        findings.push(format!("{name}: other limits in the map than were set: set"));
-        if !check {
-            datapath.tables.set_limits(row.slot, limits)?;
-        }
-    }
-    for direction in Direction::ALL {
-        let found = hook::find(&session.instance, &session.netlink, datapath, row, direction).await?;
-        let problem = match found {
-            Found::Ours => continue,
-            Found::Outdated => "runs another program: swapped",
-            Found::Nothing => "not attached: attached",
-            Found::Elsewhere => "attached to another interface: attached here",
-        };
-        findings.push(format!("{name}: {} {problem}", direction.name()));
-        if !check {
-            repair(session, datapath, row, direction, found).await?;
-        }
-    }
-    Ok(())
 }
 
-async fn repair(
-    session: &Session,
-    datapath: &Datapath,
+async fn repair_hook(
+    session: &mut Session,
     row: &Attachment,
     direction: Direction,
     found: Found,
 ) -> Result<()> {
-    let Session { instance, netlink, .. } = session;
+    session.datapath()?;
+    let Session { instance, netlink, store, datapath: Some(datapath), .. } = session else {
+        return Ok(());
+    };
     match found {
-        Found::Ours => Ok(()),
-        Found::Outdated => hook::swap(instance, netlink, datapath, row, direction).await,
-        Found::Elsewhere => {
-            hook::detach_direction(instance, row, direction)?;
-            hook::attach_one(instance, netlink, datapath, row, direction).await
-        }
-        Found::Nothing => {
-            hook::prepare(instance)?;
-            hook::prepare_device(netlink, row).await?;
-            hook::attach_one(instance, netlink, datapath, row, direction).await
-        }
+        Found::Ours => return Ok(()),
+        Found::Outdated => return hook::swap(instance, netlink, datapath, row, direction).await,
+        Found::Elsewhere => hook::detach_direction(instance, row, direction)?,
+        Found::Nothing => {}
     }
-}
-
-/// Links and map entries that no row explains.
-fn strays(
-    session: &Session,
-    datapath: &mut Datapath,
-    rows: &[Attachment],
-    check: bool,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
-    let slots: HashSet<u32> = rows.iter().map(|row| row.slot).collect();
-    let pins = fs::read_dir(hook::link_dir(&session.instance)).into_iter().flatten().flatten();
-    for pin in pins {
-        let name = pin.file_name().to_string_lossy().into_owned();
-        let slot = name.rsplit('_').next().and_then(|slot| slot.parse::<u32>().ok());
-        if slot.is_none_or(|slot| !slots.contains(&slot)) {
-            findings.push(format!("{}: a link that nothing asks for: detached", pin.path().display()));
-            if !check {
-                hook::detach_link(&pin.path())?;
-            }
-        }
+    hook::prepare(instance)?;
+    if hook::prepare_device(netlink, row).await? && !row.made_clsact {
+        store.put(&[Attachment { made_clsact: true, ..row.clone() }])?;
     }
-    let interfaces: HashSet<u32> = rows.iter().map(|row| row.ifindex).collect();
-    for (ifindex, slot) in datapath.tables.slots()? {
-        if !interfaces.contains(&ifindex) {
-            findings
-                .push(format!("interface {ifindex}: in the map (slot {slot}), but not attached: removed"));
-            if !check {
-                datapath.tables.release(ifindex)?;
-            }
-        }
-    }
-    Ok(())
+    hook::attach_one(instance, netlink, datapath, row, direction).await
 }

@@ -16,6 +16,7 @@ use crate::hook;
 use crate::instance::{Directories, Instance};
 use crate::netlink::Netlink;
 use crate::object::{self, Staging};
+use crate::private_dir::{self, remove_if_empty};
 use crate::store::Store;
 
 /// What a reset did.
@@ -35,10 +36,9 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     let instance = Instance::find(directories)?;
     bpffs::refuse_private(&instance.bpffs)?;
     let mut report = Report::default();
-    if !instance.state.exists() && !instance.pins.exists() {
+    if ![&instance.state, &instance.pins, &instance.mount_record].iter().any(|path| path.exists()) {
         return Ok(report);
     }
-    crate::instance::private_dir(&instance.state)?;
     let lock = instance.lock()?;
     let mut errors = Vec::new();
     errors.extend(expedite::restore_abandoned().err());
@@ -48,14 +48,15 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     for file in ["state.db", "state.db-wal", "state.db-shm"] {
         errors.extend(remove_file(&instance.state.join(file)).err());
     }
-    errors.extend(remove_file(&instance.state.join("lock")).err());
+    errors.extend(remove_file(&instance.lock_path()).err());
     drop(lock);
     // The directories may be the user's own, or hold other instances: only empty ones go.
     remove_if_empty(&instance.pins);
-    if is_unused(&instance.bpffs) {
+    if private_dir::is_empty(&instance.bpffs) {
+        remove_if_empty(&instance.bpffs);
         errors.extend(bpffs::release(&instance.mount_record).err());
+        remove_if_empty(&instance.bpffs);
     }
-    remove_if_empty(&instance.bpffs);
     remove_if_empty(&instance.state);
     instance.mount_record.parent().iter().for_each(|dir| remove_if_empty(dir));
     Error::join(errors).map(|()| report)
@@ -98,23 +99,6 @@ async fn detach_filters(instance: &Instance, report: &mut Report) -> Result<()> 
     Error::join(errors)
 }
 
-/// Whether nothing but the kernel's own files is left on a bpffs.
-fn is_unused(bpffs: &Path) -> bool {
-    let mut entries = fs::read_dir(bpffs).into_iter().flatten().flatten();
-    entries.all(|entry| is_kernels_own(&entry.path()))
-}
-
-/// `maps.debug` and `progs.debug` at a bpffs root, which cannot be removed.
-fn is_kernels_own(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "debug")
-}
-
-fn remove_if_empty(dir: &Path) {
-    if let Err(error) = fs::remove_dir(dir) {
-        tracing::debug!("{}: {error}", dir.display());
-    }
-}
-
 fn detach_links(instance: &Instance, report: &mut Report) -> Result<()> {
     let pins: Vec<PathBuf> = fs::read_dir(hook::link_dir(instance))
         .into_iter()
@@ -142,7 +126,7 @@ fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
     for entry in fs::read_dir(&instance.pins).into_iter().flatten().flatten() {
         // Other instances are their own.
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !is_kernels_own(&entry.path()) && !name.starts_with("netns_") {
+        if !private_dir::is_kernels_own(&entry.path()) && !name.starts_with("netns_") {
             report.left.push(entry.path());
         }
     }

@@ -15,14 +15,18 @@ use crate::object::{Staging, remove_pins};
 use crate::session::Session;
 use crate::upgrade;
 
-/// Settles the instance; answers the attachments whose interface was found gone.
-pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
-    if Staging::Load.dir(&session.instance).exists() {
-        remove_pins(&Staging::Load.dir(&session.instance))?;
-    }
+/// Finishes or throws away pins that a killed command was making; to be done before any are
+/// opened.
+pub async fn settle_pins(session: &mut Session) -> Result<()> {
+    remove_pins(&Staging::Load.dir(&session.instance))?;
     if Staging::Upgrade.dir(&session.instance).exists() {
         upgrade::upgrade(session).await?;
     }
+    Ok(())
+}
+
+/// Settles the instance; answers the attachments whose interface was found gone.
+pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     let rows = session.store.attachments()?;
     let (present, past): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row.boot_id == session.instance.boot_id);
@@ -76,10 +80,11 @@ async fn is_gone(session: &Session, row: &Attachment, devices: &HashMap<u32, Dev
     let Some(device) = devices.get(&row.ifindex) else { return Ok(true) };
     let Some(datapath) = &session.datapath else { return Ok(device.mac != row.mac) };
     let direction = Direction::FromContainer;
+    let ours = datapath.program_id(direction);
+    let runs_here = hook::programs(&session.netlink, row, direction).await?.contains(&ours);
     if device.mac != row.mac {
-        let ours = datapath.program_id(direction);
-        return Ok(!hook::programs(&session.netlink, row, direction).await?.contains(&ours));
+        return Ok(!runs_here);
     }
     let found = hook::find(&session.instance, &session.netlink, datapath, row, direction).await?;
-    Ok(found == Found::Elsewhere)
+    Ok(found == Found::Elsewhere || found == Found::Ours && !runs_here)
 }

@@ -120,7 +120,7 @@ impl Store {
             for a in attachments {
                 let [from, to] = a.limits.0.map(columns);
                 statement.execute(params![
-                    a.slot, a.boot_id, a.interface, a.ifindex, a.mac.to_string(), a.hook.name(), order_name(a.order),
+                    a.slot, a.boot_id, a.interface, a.ifindex, a.mac.to_string(), a.hook.name(), a.order.name(),
                     a.made_clsact, a.state.name(), from.0, from.1, from.2, to.0, to.1, to.2,
                 ])?;
                 forget.execute([&a.interface])?;
@@ -216,18 +216,11 @@ fn attachment(row: &Row<'_>) -> rusqlite::Result<Attachment> {
         ifindex: row.get(3)?,
         mac: text(4)?.parse().map_err(|_wrong| wrong(4))?,
         hook: Hook::from_name(&text(5)?).ok_or_else(|| wrong(5))?,
-        order: if text(6)? == order_name(Order::First) { Order::First } else { Order::Last },
+        order: Order::from_name(&text(6)?).ok_or_else(|| wrong(6))?,
         made_clsact: row.get(7)?,
         state: State::from_name(&text(8)?).ok_or_else(|| wrong(8))?,
         limits: Limits([shape(row, 9)?, shape(row, 12)?]),
     })
-}
-
-fn order_name(order: Order) -> &'static str {
-    match order {
-        Order::First => "first",
-        Order::Last => "last",
-    }
 }
 
 fn classify(path: &Path, error: rusqlite::Error) -> Error {
@@ -246,7 +239,7 @@ fn classify(path: &Path, error: rusqlite::Error) -> Error {
             problem: "locked by another program for more than 5 s; end it (fuser names it), and try again",
         },
         Some(ErrorCode::DiskFull) => {
-            Error::Busy { path, problem: "the disk is full; nothing was changed; make room, and try again" }
+            Error::Busy { path, problem: "the disk is full; make room, and try again" }
         }
         _ if senseless => Error::State {
             path,

@@ -72,6 +72,21 @@ pub enum Order {
     Last,
 }
 
+impl Order {
+    /// As printed and stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Last => "last",
+        }
+    }
+
+    /// The reverse of [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::First, Self::Last].into_iter().find(|order| order.name() == name)
+    }
+}
+
 /// Attaches a program to one direction of an interface (tcx, Linux 6.6). Waits for RCU.
 pub fn link_create(
     program: BorrowedFd<'_>,

@@ -17,7 +17,7 @@ use dataplane_common::layout::{
 };
 
 use crate::error::{Attempt, Error, Result};
-use crate::object::open_own_pin;
+use crate::pin::open_own_pin;
 
 /// The maps' names, which are those of their pins.
 pub const NAMES: [&str; 4] = [SLOTS, LIMITS, BUCKETS, COUNTERS];

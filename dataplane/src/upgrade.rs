@@ -14,6 +14,7 @@ use crate::attachment::{Attachment, State};
 use crate::error::{Attempt, Result};
 use crate::hook::{self, Found};
 use crate::object::{self, Datapath, Staging};
+use crate::pin::open_own_pin;
 use crate::session::Session;
 use crate::sys;
 use crate::tables;
@@ -36,7 +37,7 @@ pub async fn upgrade(session: &mut Session) -> Result<Upgraded> {
         object::load_into(&staging, Some(&layout))?;
         // The maps gain a second name, so that the staged set is whole by itself.
         for name in tables::NAMES {
-            let map = object::open_own_pin(&layout.join(name), name)?;
+            let map = open_own_pin(&layout.join(name), name)?;
             repin(&map, &staging.join(name))?;
         }
     } else {

@@ -14,6 +14,7 @@ use crate::packages::Purpose;
 use crate::{build, interrupt, setup};
 use lab::Lab;
 use report::{Figures, Way};
+use traffic::{FAST, SLOW};
 
 /// The limit of the demo, as one types it and as a number.
 const RATE: &str = "128kbit";
@@ -42,17 +43,17 @@ fn tell(lab: &Lab) -> Result<Figures> {
     println!("demo: without a limit: UDP, then TCP, each way (5 s)");
     let blast = |way| traffic::udp_one_way(lab, way, Duration::from_millis(200), Duration::from_millis(800));
     let udp_free = [blast(Way::FromContainer)?, blast(Way::ToContainer)?];
-    let stream = |way, omit, seconds| traffic::tcp(lab, way, omit, seconds);
-    let tcp_free = [stream(Way::FromContainer, 0, 1)?, stream(Way::ToContainer, 0, 1)?];
+    let stream = |way, run| traffic::tcp(lab, way, run);
+    let tcp_free = [stream(Way::FromContainer, &FAST)?, stream(Way::ToContainer, &FAST)?];
 
     lab.dpctl(&["attach", "--rate", RATE, lab::VETH])?;
     println!("demo: with the limit: UDP both ways at once, four times as much as may pass (8 s)");
     let udp =
         traffic::udp_both_ways(lab, 4.0 * BITS_PER_SECOND, Duration::from_secs(2), Duration::from_secs(6))?;
     println!("demo: with the limit: TCP from the container (9 s)");
-    let from = stream(Way::FromContainer, 2, 7)?;
+    let from = stream(Way::FromContainer, &SLOW)?;
     println!("demo: with the limit: TCP to the container (9 s)");
-    let to = stream(Way::ToContainer, 2, 7)?;
+    let to = stream(Way::ToContainer, &SLOW)?;
 
     lab.dpctl(&["ls"])?;
     lab.dpctl(&["stats"])?;

@@ -36,6 +36,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
         print!("{error}");
         return ExitCode::SUCCESS;
     }
+    if error.kind() == ErrorKind::MissingSubcommand
+        || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    {
+        eprintln!("dpctl: which command? dpctl --help lists them");
+        return ExitCode::from(USAGE);
+    }
     let text = error.to_string();
     let complaint = text.split("\n\n").next().unwrap_or(&text);
     let words: Vec<&str> = complaint.split_whitespace().collect();

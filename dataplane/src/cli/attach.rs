@@ -9,12 +9,13 @@ use super::limit_options::LimitOptions;
 use super::progress::Progress;
 use super::{Global, note, note_departed};
 use crate::attach::{Request, attach};
-use crate::attachment::Hook;
+use crate::attachment::{Hook, Limits};
 use crate::error::{Attempt, Error, Result};
 use crate::netlink::{Device, Netlink};
 use crate::netns::NetNs;
+use crate::open::require_root;
 use crate::select;
-use crate::session::{Session, require_root};
+use crate::session::Session;
 use crate::sys::Order;
 
 /// Limits and counts the traffic of interfaces
@@ -50,9 +51,9 @@ pub struct Attach {
     /// tcx or clsact
     #[arg(long, value_enum, hide_possible_values = true, default_value_t = HookChoice::Auto)]
     hook: HookChoice,
-    /// Before or after the programs that others have attached
-    #[arg(long, value_enum, default_value_t = OrderChoice::Last)]
-    order: OrderChoice,
+    /// Before or after the programs that others have attached [default: last]
+    #[arg(long, value_enum)]
+    order: Option<OrderChoice>,
     /// Attach to devices other than veths as well
     #[arg(long)]
     force: bool,
@@ -84,17 +85,21 @@ const LONGEST_INPUT: u64 = 16 << 20;
 impl Attach {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
         let names = self.names()?;
+        let limits = self.limits.request();
+        if !limits.is_empty() && limits.limits() == Limits::default() {
+            return Err(Error::Usage("attach: --burst and --latency go with a rate".to_owned()));
+        }
         let request = Request {
-            limits: self.limits.request().limits(),
+            limits: limits.limits(),
             hook: match self.hook {
                 HookChoice::Auto => None,
                 HookChoice::Tcx => Some(Hook::Tcx),
                 HookChoice::Clsact => Some(Hook::Clsact),
             },
-            order: match self.order {
+            order: self.order.map(|order| match order {
                 OrderChoice::First => Order::First,
                 OrderChoice::Last => Order::Last,
-            },
+            }),
         };
         request.limits.to_map()?;
         // All names are judged before anything is made.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
@@ -21,8 +21,14 @@ pub struct Completions {
 impl Completions {
     pub(super) fn run(self) -> Result<ExitCode> {
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "dpctl", &mut text);
+        clap_complete::generate(self.shell, &mut shown(&Cli::command()), "dpctl", &mut text);
         print(&String::from_utf8_lossy(&text))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The command without what is hidden, which not every shell's generator leaves out.
+fn shown(dpctl: &Command) -> Command {
+    let commands = dpctl.get_subcommands().filter(|command| !command.is_hide_set());
+    Command::new("dpctl").args(dpctl.get_arguments()).subcommands(commands)
 }

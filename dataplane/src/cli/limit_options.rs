@@ -48,7 +48,7 @@ impl LimitOptions {
             && burst < Shape::FRAME
         {
             note(&format!(
-                "burst {burst} is below one full frame ({}); frames pass all the same, one at a time",
+                "burst {burst} is below one full frame ({}); frames pass all the same",
                 Shape::FRAME
             ));
         }

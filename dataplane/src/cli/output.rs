@@ -12,7 +12,6 @@ use dataplane_common::limit::Shape;
 
 use crate::attachment::Attachment;
 use crate::error::{Attempt, Result};
-use crate::sys::Order;
 
 /// An attachment.
 #[derive(Debug, Serialize)]
@@ -65,10 +64,7 @@ impl AttachmentRow {
             ifindex: attachment.ifindex,
             mac: attachment.mac.to_string(),
             hook: attachment.hook.name(),
-            order: match attachment.order {
-                Order::First => "first",
-                Order::Last => "last",
-            },
+            order: attachment.order.name(),
             from_container: limit(Direction::FromContainer),
             to_container: limit(Direction::ToContainer),
         }

@@ -8,9 +8,8 @@ use serde::Serialize;
 use super::output::{json, print};
 use super::{Format, Global, note, note_departed};
 use crate::error::{Error, Result};
-use crate::reconcile::reconcile;
+use crate::reconcile::{Difference, compare, reconcile};
 use crate::session::Session;
-use crate::settle;
 
 /// Compares what was asked for with the kernel, and repairs
 #[derive(Debug, Args)]
@@ -23,6 +22,7 @@ pub struct Reconcile {
 #[derive(Debug, Serialize)]
 struct Row {
     finding: String,
+    repair: &'static str,
     repaired: bool,
 }
 
@@ -31,34 +31,46 @@ pub(super) const FINDINGS: u8 = 8;
 
 impl Reconcile {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
-        let findings = if self.check {
-            match Session::look(&global.directories(), "reconcile").await {
-                Ok(Some(mut session)) => {
-                    note_departed(&session.departed);
-                    reconcile(&mut session, true).await?
-                }
-                Ok(None) => Vec::new(),
-                Err(error @ (Error::Bpffs { .. } | Error::Layout { .. })) => vec![error.to_string()],
-                Err(error) => return Err(error),
-            }
-        } else if let Some(mut session) = Session::repair(&global.directories(), "reconcile")? {
-            let departed = settle::settle(&mut session).await?;
-            note_departed(&departed);
-            reconcile(&mut session, false).await?
-        } else {
-            Vec::new()
-        };
-        let nothing = findings.is_empty();
+        let rows = if self.check { check(global).await? } else { repair(global).await? };
+        let nothing = rows.is_empty();
         match global.output {
-            Format::Json => {
-                let row = |finding| Row { finding, repaired: !self.check };
-                print(&json(&findings.into_iter().map(row).collect::<Vec<_>>())?)?;
-            }
+            Format::Json => print(&json(&rows)?)?,
             Format::Table if nothing => note("all is as it should be"),
-            Format::Table => {
-                print(&(findings.join("\n") + "\n"))?;
-            }
+            Format::Table => print(&rows.iter().map(Row::line).collect::<String>())?,
         }
         Ok(if self.check && !nothing { ExitCode::from(FINDINGS) } else { ExitCode::SUCCESS })
     }
+}
+
+impl Row {
+    fn line(&self) -> String {
+        let repair = if self.repaired { format!(": {}", self.repair) } else { String::new() };
+        format!("{}{repair}\n", self.finding)
+    }
+}
+
+async fn check(global: &Global) -> Result<Vec<Row>> {
+    let row = |finding: String, repair| Row { finding, repair, repaired: false };
+    match Session::look(&global.directories(), "reconcile").await {
+        Ok(Some(session)) => {
+            note_departed(&session.departed);
+            let differences = compare(&session).await?;
+            Ok(differences.iter().map(|found| row(found.to_string(), found.repair())).collect())
+        }
+        Ok(None) => Ok(Vec::new()),
+        Err(error @ (Error::Bpffs { .. } | Error::Layout { .. })) => {
+            Ok(vec![row(error.to_string(), Difference::Pins.repair())])
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn repair(global: &Global) -> Result<Vec<Row>> {
+    let Some(mut session) = Session::repair(&global.directories(), "reconcile").await? else {
+        return Ok(Vec::new());
+    };
+    note_departed(&session.departed);
+    let differences = reconcile(&mut session).await?;
+    let row = |found: &Difference| Row { finding: found.to_string(), repair: found.repair(), repaired: true };
+    Ok(differences.iter().map(row).collect())
 }

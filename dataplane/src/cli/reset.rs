@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Global, note};
+use super::{Global, interfaces, note};
 use crate::error::{Attempt, Error, Result};
 use crate::reset::reset;
 
-/// Removes every hook, pin and file of dpctl from this host
+/// Removes every hook, pin and file that dpctl has for this network namespace
 #[derive(Debug, Args)]
 pub struct Reset {
     /// Do not ask
@@ -26,14 +26,19 @@ impl Reset {
         for pin in &report.left {
             note(&format!("{}: not ours, left alone", pin.display()));
         }
-        note(&format!("{} interfaces let go; nothing of dpctl is left", report.detached));
+        note(&format!(
+            "{} let go; nothing of dpctl is left in this network namespace",
+            interfaces(report.detached)
+        ));
         Ok(ExitCode::SUCCESS)
     }
 }
 
 fn confirmed() -> Result<bool> {
     let asked = || -> std::io::Result<bool> {
-        eprint!("dpctl: remove every limit, and all that dpctl keeps on this host? [y/N] ");
+        eprint!(
+            "dpctl: remove every limit of this network namespace, and all that dpctl keeps for it? [y/N] "
+        );
         std::io::stderr().flush()?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;

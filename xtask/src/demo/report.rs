@@ -34,7 +34,8 @@ pub(super) fn table(rate: &str, limit: f64, figures: &Figures) -> String {
     lines.push(String::new());
     lines.push("UDP is counted in whole frames, as the limit is: 100 % is right.".to_owned());
     lines.push(format!(
-        "TCP ({}) is counted without headers, 1448 bytes of a frame of 1514: 95.6 % is right.\n",
+        "TCP ({}) is counted without headers, 1448 bytes of a frame of 1514: 96 % is right, give or take a few\n\
+         packets in so short a time.\n",
         figures.congestion
     ));
     lines.join("\n")

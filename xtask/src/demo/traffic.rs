@@ -17,12 +17,26 @@ pub(super) struct Stream {
     pub(super) congestion: String,
 }
 
-/// One TCP stream, as its receiver saw it, without the first `omit` seconds.
-pub(super) fn tcp(lab: &Lab, way: Way, omit: u32, seconds: u32) -> Result<Stream> {
-    let (omit_for, time) = (omit.to_string(), seconds.to_string());
-    let arguments = ["--json", "--congestion", "cubic", "--omit", &omit_for, "--time", &time];
+/// How long a stream runs.
+pub(super) struct Run {
+    omit: u16,
+    seconds: u16,
+    window: Option<&'static str>,
+}
+
+/// Long enough at gigabits.
+pub(super) const FAST: Run = Run { omit: 0, seconds: 1, window: None };
+/// Without the start, in which a limit lets its burst through. The window, since at the end iperf3
+/// waits for the sender's buffer to drain: the kernel's choice of it holds many seconds of a low rate.
+pub(super) const SLOW: Run = Run { omit: 2, seconds: 7, window: Some("--window=32K") };
+
+/// One TCP stream, as its receiver saw it.
+pub(super) fn tcp(lab: &Lab, way: Way, run: &Run) -> Result<Stream> {
+    let (omit, time) = (run.omit.to_string(), run.seconds.to_string());
+    let mut arguments = vec!["--json", "--congestion", "cubic", "--omit", &omit, "--time", &time];
+    arguments.extend(run.window);
     let mut transfer = Transfer::start(lab, &arguments, way.flag())?;
-    let deadline = Duration::from_secs(u64::from(omit + seconds + 15));
+    let deadline = Duration::from_secs(u64::from(run.omit + run.seconds + 20));
     let report: Value =
         serde_json::from_slice(&transfer.finish(deadline)?).context("demo: iperf3 gave no JSON")?;
     if let Some(error) = report["error"].as_str() {

@@ -6,6 +6,7 @@ use super::source::Source;
 pub(super) fn against_the_order(folder: &str, order: &str, sources: &[Source]) -> Vec<String> {
     let order: Vec<&str> = order.split_whitespace().collect();
     let place = |module: &str| order.iter().position(|other| *other == module);
+    let modules: Vec<String> = sources.iter().filter_map(|source| module_of(folder, &source.path)).collect();
     let mut refused = Vec::new();
     for source in sources {
         let Some(module) = module_of(folder, &source.path) else { continue };
@@ -18,7 +19,7 @@ pub(super) fn against_the_order(folder: &str, order: &str, sources: &[Source]) -
             continue;
         };
         for path in paths(&source.production(), &module) {
-            let target = resolve(&path, &order);
+            let target = resolve(&path, &modules);
             let family = is_inside(&module, &target) || is_inside(&target, &module);
             if target.is_empty() && !path.is_empty() || !family && place(&target).is_some_and(|its| its < own)
             {
@@ -43,9 +44,9 @@ fn module_of(folder: &str, path: &str) -> Option<String> {
 }
 
 /// The longest beginning of `path` that is a module.
-fn resolve(path: &[String], modules: &[&str]) -> String {
+fn resolve(path: &[String], modules: &[String]) -> String {
     let names = (1..=path.len()).rev().map(|length| path[..length].join("::"));
-    names.into_iter().find(|name| modules.contains(&name.as_str())).unwrap_or_default()
+    names.into_iter().find(|name| modules.contains(name)).unwrap_or_default()
 }
 
 fn is_inside(module: &str, outer: &str) -> bool {
@@ -134,8 +135,12 @@ mod tests {
         assert_eq!(refused("use crate::top::part::X;").len(), 1);
         assert_eq!(refused("use crate::Root;").len(), 1);
         assert!(refused("#[cfg(test)]\nmod tests { use crate::top; }").is_empty());
-        let down = source("c/src/top/part.rs", "use crate::low; use super::Shared;");
-        assert!(against_the_order("c/src", "top top::part low", &[down]).is_empty());
+        let down = [
+            source("c/src/top.rs", "use part::X; use crate::low;"),
+            source("c/src/top/part.rs", "use crate::low; use super::Shared;"),
+            source("c/src/low.rs", ""),
+        ];
+        assert!(against_the_order("c/src", "top top::part low", &down).is_empty());
     }
 
     #[test]

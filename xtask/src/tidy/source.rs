@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::workspace;
 
 /// One text file; `path` is as seen from the workspace.
+#[derive(Clone)]
 pub(super) struct Source {
     pub(super) path: String,
     pub(super) text: String,

@@ -1,0 +1,96 @@
+//! Opening a session: settles first what a killed command left, and clears away attachments
+//! whose interface is gone.
+
+use crate::bpffs;
+use crate::error::{Error, Result};
+use crate::expedite;
+use crate::instance::{Directories, Instance};
+use crate::netlink::Netlink;
+use crate::object::Datapath;
+use crate::session::Session;
+use crate::settle;
+use crate::store::Store;
+
+impl Session {
+    /// For a command that changes something: makes what is missing and takes the lock.
+    pub async fn change(directories: &Directories, command: &'static str) -> Result<Self> {
+        let mut session = Self::locked(directories, command)?;
+        settle::settle_pins(&mut session).await?;
+        session.datapath = Datapath::open(&session.instance)?;
+        session.departed = settle::settle(&mut session).await?;
+        Ok(session)
+    }
+
+    /// For a command that changes what is there; `None` where nothing ever was, and nothing is
+    /// made then.
+    pub async fn existing(directories: &Directories, command: &'static str) -> Result<Option<Self>> {
+        require_root(command)?;
+        if Instance::find(directories)?.exists() {
+            Self::change(directories, command).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// As [`existing`](Self::existing), but pins that cannot be used count as none: for the
+    /// commands that make them anew.
+    pub async fn repair(directories: &Directories, command: &'static str) -> Result<Option<Self>> {
+        require_root(command)?;
+        if !Instance::find(directories)?.exists() {
+            return Ok(None);
+        }
+        let mut session = Self::locked(directories, command)?;
+        settle::settle_pins(&mut session).await?;
+        session.datapath = match Datapath::open(&session.instance) {
+            Err(Error::Bpffs { .. } | Error::Layout { .. }) => None,
+            other => other?,
+        };
+        session.departed = settle::settle(&mut session).await?;
+        Ok(Some(session))
+    }
+
+    fn locked(directories: &Directories, command: &'static str) -> Result<Self> {
+        require_root(command)?;
+        let instance = Instance::find(directories)?;
+        let lock = instance.prepare()?;
+        expedite::restore_abandoned()?;
+        let store = Store::open(&instance.database())?;
+        let netlink = Netlink::open()?;
+        Ok(Self { instance, store, netlink, datapath: None, departed: Vec::new(), lock: Some(lock) })
+    }
+
+    /// For a command that only looks; `None` where there is nothing to see. It settles what it
+    /// finds unfinished unless another command is at work, and then keeps the lock to itself
+    /// no longer than that.
+    pub async fn look(directories: &Directories, command: &'static str) -> Result<Option<Self>> {
+        require_root(command)?;
+        let instance = Instance::find(directories)?;
+        if !instance.exists() {
+            return Ok(None);
+        }
+        bpffs::refuse_private(&instance.bpffs)?;
+        if !instance.database().exists() {
+            let problem = "no database, but pins are there; give the --state-dir that they belong to, or run: dpctl reset";
+            return Err(Error::State { path: instance.database(), problem });
+        }
+        let lock = instance.try_lock();
+        let store = Store::open(&instance.database())?;
+        let netlink = Netlink::open()?;
+        let mut session = Self { instance, store, netlink, datapath: None, departed: Vec::new(), lock };
+        if session.lock.is_some() {
+            expedite::restore_abandoned()?;
+            settle::settle_pins(&mut session).await?;
+        }
+        session.datapath = Datapath::open(&session.instance)?;
+        if session.lock.is_some() {
+            session.departed = settle::settle(&mut session).await?;
+            session.lock = None;
+        }
+        Ok(Some(session))
+    }
+}
+
+/// Refuses anybody but root.
+pub fn require_root(command: &'static str) -> Result<()> {
+    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot(command)) }
+}

@@ -1,0 +1,48 @@
+//! Directories that only root may enter.
+//!
+//! Refuses to close a directory that is open to others and holds something: it is then for
+//! something else as well.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::Mode;
+
+use crate::error::{Attempt, Error, Result};
+
+/// Makes such a directory. One that is there is closed to others if it is empty.
+pub fn make(path: &Path) -> Result<()> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.attempt(|| format!("make {}", path.display()))?;
+    judge(path)?;
+    rustix::fs::chmod(path, Mode::RWXU).attempt(|| format!("close {} to others", path.display()))
+}
+
+/// Refuses what [`make`] would; changes nothing.
+pub fn judge(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.mode() & 0o777 != 0o700 && !is_empty(path) => {
+            Err(Error::OpenDirectory { path: path.to_owned(), mode: metadata.mode() & 0o7777 })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes a directory if nothing is in it.
+pub fn remove_if_empty(path: &Path) {
+    if let Err(error) = fs::remove_dir(path) {
+        tracing::debug!("{}: {error}", path.display());
+    }
+}
+
+/// Whether a directory holds nothing but the kernel's own files.
+pub fn is_empty(path: &Path) -> bool {
+    let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.all(|entry| is_kernels_own(&entry.path()))
+}
+
+/// `maps.debug` and `progs.debug` at a bpffs root, which cannot be removed.
+pub fn is_kernels_own(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "debug")
+}
