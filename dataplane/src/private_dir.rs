@@ -16,17 +16,24 @@ pub fn make(path: &Path) -> Result<()> {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.attempt(|| format!("make {}", path.display()))?;
     judge(path)?;
+    if is_closed(path) {
+        return Ok(());
+    }
     rustix::fs::chmod(path, Mode::RWXU).attempt(|| format!("close {} to others", path.display()))
 }
 
 /// Refuses what [`make`] would; changes nothing.
 pub fn judge(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.mode() & 0o777 != 0o700 && !is_empty(path) => {
+        Ok(metadata) if !is_closed(path) && !is_empty(path) => {
             Err(Error::OpenDirectory { path: path.to_owned(), mode: metadata.mode() & 0o7777 })
         }
         _ => Ok(()),
     }
+}
+
+fn is_closed(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir() && metadata.mode() & 0o777 == 0o700)
 }
 
 /// Removes a directory if nothing is in it.
