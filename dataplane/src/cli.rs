@@ -27,6 +27,7 @@ use crate::error::Result;
 use crate::expedite;
 use crate::instance::Directories;
 use crate::netns::NetNs;
+use crate::open::require_root;
 use crate::session::departure;
 
 /// Limits and counts the traffic of containers, with eBPF programs on their veths.
@@ -114,7 +115,10 @@ impl Cli {
     /// Enters the namespace asked for. To be called before any thread is started.
     pub fn enter_namespace(&self) -> Result<()> {
         match &self.global.namespace {
-            Some(name) => NetNs::open(name)?.enter(),
+            Some(name) => {
+                require_root("-n")?;
+                NetNs::open(name)?.enter()
+            }
             None => Ok(()),
         }
     }

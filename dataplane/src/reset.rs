@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use dataplane_common::direction::Direction;
 
+use crate::attachment::State;
 use crate::bpffs;
 use crate::error::{Attempt, Error, Result};
 use crate::expedite::{self, Expedited};
@@ -42,6 +43,7 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     let lock = instance.lock()?;
     let mut errors = Vec::new();
     errors.extend(expedite::restore_abandoned().err());
+    mark_all_removing(&instance);
     errors.extend(detach_filters(&instance, &mut report).await.err());
     errors.extend(detach_links(&instance, &mut report).err());
     errors.extend(remove_all_pins(&instance, &mut report).err());
@@ -60,6 +62,18 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     remove_if_empty(&instance.state);
     instance.mount_record.parent().iter().for_each(|dir| remove_if_empty(dir));
     Error::join(errors).map(|()| report)
+}
+
+/// Should this reset be killed, the next command goes on from the rows. Rows that cannot be read
+/// keep nothing from being removed.
+fn mark_all_removing(instance: &Instance) {
+    if instance.database().exists() {
+        let marked = Store::open(&instance.database()).and_then(|mut store| {
+            let rows = store.attachments()?;
+            store.mark(&rows, State::Removing)
+        });
+        tracing::debug!("marked: {marked:?}");
+    }
 }
 
 /// Filters on clsact, known by the ids of the programs that are pinned here.
@@ -117,9 +131,17 @@ fn detach_links(instance: &Instance, report: &mut Report) -> Result<()> {
 
 fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
     let mut errors = Vec::new();
-    let mut ours = vec![hook::link_dir(instance), object::layout_dir(instance)];
+    let mut ours = vec![hook::link_dir(instance), Staging::Load.dir(instance)];
+    for dir in &ours {
+        errors.extend(object::remove_pins(dir).err());
+    }
+    // A set is whole, or under a name whose content any command throws away.
+    let layout = object::layout_dir(instance);
+    if let Err(error) = fs::rename(&layout, Staging::Load.dir(instance)) {
+        tracing::debug!("{}: {error}", layout.display());
+    }
+    ours.extend([layout, Staging::Upgrade.dir(instance)]);
     ours.extend(object::other_layouts(instance));
-    ours.extend([Staging::Load, Staging::Upgrade].map(|staging| staging.dir(instance)));
     for dir in ours {
         errors.extend(object::remove_pins(&dir).err());
     }
