@@ -52,15 +52,16 @@ pub enum Taken {
 const TRIES: usize = 8;
 
 /// Judges a packet of `bytes` at `now` (nanoseconds of a monotonic clock) and charges it if it
-/// is accepted. `random` is uniform over `u32`.
+/// is accepted. `random` gives numbers uniform over `u32`; it is asked on the ramp only, since it
+/// costs more than all of the arithmetic.
 #[inline(always)] // one call a hook; a BPF subprogram takes five arguments, and this has more when lowered
-pub fn take(word: &impl Word, limit: &Limit, now: u64, bytes: u32, random: u32) -> Taken {
+pub fn take(word: &impl Word, limit: &Limit, now: u64, bytes: u32, mut random: impl FnMut() -> u32) -> Taken {
     let now = now << UNITS_PER_NS_SHIFT;
     let cost = limit.cost(bytes);
     let mut seen = word.load();
     for _ in 0..TRIES {
         let backlog = backlog(seen, now, limit);
-        if let Some(refused) = refused(backlog, limit, random) {
+        if let Some(refused) = refused(backlog, limit, &mut random) {
             return refused;
         }
         // 0 is the untouched word.
@@ -70,7 +71,7 @@ pub fn take(word: &impl Word, limit: &Limit, now: u64, bytes: u32, random: u32) 
             Err(found) => seen = found,
         }
     }
-    if let Some(refused) = refused(backlog(seen, now, limit), limit, random) {
+    if let Some(refused) = refused(backlog(seen, now, limit), limit, &mut random) {
         return refused;
     }
     word.add(cost);
@@ -89,12 +90,12 @@ fn backlog(word: u64, now: u64, limit: &Limit) -> u64 {
 }
 
 #[inline(always)]
-fn refused(backlog: u64, limit: &Limit, random: u32) -> Option<Taken> {
+fn refused(backlog: u64, limit: &Limit, random: &mut impl FnMut() -> u32) -> Option<Taken> {
     if backlog <= limit.first_backlog {
         None
     } else if backlog > limit.full_backlog {
         Some(Taken::Full)
-    } else if u64::from(random) < limit.drop_threshold(backlog) {
+    } else if u64::from(random()) < limit.drop_threshold(backlog) {
         Some(Taken::Early)
     } else {
         None

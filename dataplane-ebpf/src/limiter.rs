@@ -16,7 +16,7 @@ pub(crate) fn run(ctx: &TcContext, direction: Direction) -> Verdict {
     let Some(slot) = maps::slot(packet.ifindex()) else { return Verdict::Next };
     let wire = packet.wire();
     let verdict = match maps::limit(slot, direction) {
-        Some((limit, word)) => take(&word, limit, clock::now(), wire.bytes, clock::random()).into(),
+        Some((limit, word)) => take(&word, limit, clock::now(), wire.bytes, clock::random).into(),
         None => Verdict::Next,
     };
     maps::count(slot, direction, verdict, wire);

@@ -188,7 +188,7 @@ proptest! {
         let (mut now, mut accepted) = (start, Vec::new());
         for (gap, bytes, random) in packets {
             now += drain_ns(shape.rate, u64::from(bytes)) * gap / 16;
-            if passed(take(&word, &limit, now, bytes, random)) {
+            if passed(take(&word, &limit, now, bytes, || random)) {
                 accepted.push((now, bytes));
             }
         }
@@ -208,7 +208,7 @@ proptest! {
         let mut accepted = Vec::new();
         for (time, bytes) in packets {
             let now = start + time % window;
-            if passed(take(&word, &limit, now, bytes, LUCKY)) {
+            if passed(take(&word, &limit, now, bytes, || LUCKY)) {
                 accepted.push((now, bytes));
             }
         }
@@ -235,7 +235,7 @@ proptest! {
                 + drain_ns(shape.rate, u64::from(bytes)) * gap / 16;
             now += wait;
             tokens = (tokens + rate * u128::from(wait)).min(full) - price;
-            prop_assert_eq!(take(&word, &limit, now, bytes, 0), Taken::Accepted);
+            prop_assert_eq!(take(&word, &limit, now, bytes, || 0), Taken::Accepted);
         }
     }
 
@@ -248,7 +248,7 @@ proptest! {
         let (mut now, mut accepted, mut charged) = (start, Accepted::default(), 0);
         for (gap, bytes, random) in packets {
             now += drain_ns(shape.rate, u64::from(bytes)) * gap.min(16) / 16;
-            match take(&word, &limit, now, bytes, random) {
+            match take(&word, &limit, now, bytes, || random) {
                 Taken::Contended => {
                     accepted.count(bytes);
                     charged += limit.cost(bytes);
@@ -269,7 +269,7 @@ proptest! {
         let started = start << UNITS_PER_NS_SHIFT;
         let word = Raced { word: Cell::new(started), others: Cell::new(others.clone()) };
         let expected = if others.len() < TRIES { Taken::Accepted } else { Taken::Contended };
-        prop_assert_eq!(take(&word, &limit, start, 60, LUCKY), expected);
+        prop_assert_eq!(take(&word, &limit, start, 60, || LUCKY), expected);
         let others = others.iter().sum::<u64>() - word.others.take().iter().sum::<u64>();
         prop_assert_eq!(word.word.get(), started.wrapping_add(others + limit.cost(60)));
     }
@@ -282,7 +282,7 @@ proptest! {
         let others = std::iter::once(limit.full_backlog + 1).chain(std::iter::repeat_n(1, before));
         let word = Raced { word, others: Cell::new(others.collect()) };
         prop_assume!(limit.first_backlog >= 8);
-        prop_assert_eq!(take(&word, &limit, start, 60, LUCKY), Taken::Full);
+        prop_assert_eq!(take(&word, &limit, start, 60, || LUCKY), Taken::Full);
     }
 
     #[test]
@@ -296,13 +296,13 @@ proptest! {
         let word = Cell::new((now << UNITS_PER_NS_SHIFT).wrapping_add(backlog));
         let dropped = u64::from(random) < limit.drop_threshold(backlog);
         let expected = if dropped { Taken::Early } else { Taken::Accepted };
-        prop_assert_eq!(take(&word, &limit, now, 60, random), expected);
+        prop_assert_eq!(take(&word, &limit, now, 60, || random), expected);
     }
 
     #[test]
     fn an_untouched_word_blocks_nothing_at_any_uptime((_, limit) in limits(), now in clocks()) {
         for random in [0, LUCKY] {
-            prop_assert_eq!(take(&Cell::new(0), &limit, now, 1514, random), Taken::Accepted);
+            prop_assert_eq!(take(&Cell::new(0), &limit, now, 1514, || random), Taken::Accepted);
         }
     }
 
@@ -312,7 +312,7 @@ proptest! {
     ) {
         let ahead = limit.stale_after().saturating_add(ahead);
         let word = Cell::new((now << UNITS_PER_NS_SHIFT).wrapping_add(ahead));
-        prop_assert_eq!(take(&word, &limit, now, 1514, 0), Taken::Accepted);
+        prop_assert_eq!(take(&word, &limit, now, 1514, || 0), Taken::Accepted);
     }
 
     #[test]
@@ -321,9 +321,9 @@ proptest! {
     ) {
         let word = Cell::new(now << UNITS_PER_NS_SHIFT);
         let bytes = u32::try_from(bytes).expect("in range");
-        prop_assert_eq!(take(&word, &limit, now, bytes, LUCKY), Taken::Accepted);
+        prop_assert_eq!(take(&word, &limit, now, bytes, || LUCKY), Taken::Accepted);
         let full = limit.cost(1 << 21) > limit.full_backlog;
-        prop_assert_eq!(take(&word, &limit, now, 60, LUCKY) == Taken::Full, full, "{:?}", shape);
+        prop_assert_eq!(take(&word, &limit, now, 60, || LUCKY) == Taken::Full, full, "{:?}", shape);
     }
 
     #[test]
@@ -335,7 +335,7 @@ proptest! {
         for (place, (gap, bytes, random)) in packets.into_iter().enumerate() {
             let (shape, limit) = if place < change { old } else { new };
             now += drain_ns(shape.rate, u64::from(bytes)) * gap / 16;
-            if passed(take(&word, &limit, now, bytes, random)) {
+            if passed(take(&word, &limit, now, bytes, || random)) {
                 accepted.count(bytes);
             }
             accepted.check(&[old.0, new.0], now - start, 2);
@@ -360,7 +360,7 @@ fn offer(
     let (mut sum, mut time) = (Accepted::default(), 0);
     for _ in 0..packets {
         let now = start + u64::try_from(time >> 20).expect("fits");
-        if passed(take(&word, &limit, now, bytes, random())) {
+        if passed(take(&word, &limit, now, bytes, &mut random)) {
             sum.count(bytes);
         }
         time += gap;
@@ -440,7 +440,7 @@ proptest! {
             for _ in 0..2000 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let (now, bytes) = (start + (state >> 20) % window, 60 + (state >> 33) as u32 % 65_491);
-                if passed(take(&word, &limit, now, bytes, LUCKY)) {
+                if passed(take(&word, &limit, now, bytes, || LUCKY)) {
                     sum.count(bytes);
                 }
             }
