@@ -261,7 +261,8 @@ fn a_burst_below_one_frame_lets_full_frames_through() {
     let topology = Topology::new(2);
     let ways = Direction::ALL.map(|direction| Way::new(&topology, direction));
     for way in &ways {
-        premise(rate, way);
+        // In short frames: a second holds twenty full ones.
+        premise(KBIT_128, way);
     }
 
     topology.host.run(&format!("tc qdisc add dev veth1 root tbf {numbers}"));

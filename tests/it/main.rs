@@ -1,11 +1,20 @@
 //! Topology tests of `dpctl`; their names are claims. See README.md for how to run them.
 
-mod race;
+mod limited;
+mod pairs;
 mod ratio;
 
+mod attach;
 mod gso;
 mod harness;
+mod identity;
+mod instances;
 mod limiter;
+mod listings;
+mod neighbours;
 mod packets;
 mod peers;
+mod race;
+mod reconcile;
+mod upgrade;
 mod verifier;

@@ -1,5 +1,5 @@
 //! What an instance of `dpctl` and the kernel hold of it, in lines that two runs can share: rows
-//! of the database, pins, map entries, programs and filters, qdiscs, mounts, switches.
+//! of the database, pins, map entries, programs and filters, qdiscs, mounts.
 //!
 //! Read past `dpctl`, so it settles nothing; ids that change from run to run are left out.
 
@@ -16,9 +16,6 @@ use crate::dpctl::{Dpctl, temporary_folder};
 use crate::leftovers::{files, mounts};
 use crate::netns::Namespace;
 
-const SWITCH: &str = "/sys/kernel/rcu_expedited";
-const SWITCH_RECORD: &str = "/run/dpctl_rcu_expedited";
-
 /// All of it at one moment, sorted; a thing that is there twice has two lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State(Vec<String>);
@@ -33,11 +30,6 @@ impl State {
         lines.extend(hooks(host));
         let folder = dpctl.bpffs_dir();
         lines.extend(mounts(&folder).iter().map(|_| "a bpffs is mounted".to_owned()));
-        let switch = fs::read_to_string(SWITCH).unwrap_or_default();
-        lines.push(format!("{SWITCH} = {}", switch.trim()));
-        if Path::new(SWITCH_RECORD).exists() {
-            lines.push(format!("{SWITCH_RECORD} is there"));
-        }
         lines.sort();
         Self(lines)
     }
@@ -59,7 +51,7 @@ impl State {
                 }
                 None => true,
             });
-            lines.map(|line| format!("\n  {sign} {line}")).collect::<String>()
+            lines.map(|line| ["\n ", sign, line].join(" ")).collect::<Vec<_>>().concat()
         };
         let difference = only(other, self, "missing") + &only(self, other, "surplus");
         assert!(difference.is_empty(), "{what}: not the state expected:{difference}");
@@ -90,10 +82,10 @@ fn read(database: &Path) -> rusqlite::Result<Vec<String>> {
     let mut lines = vec![];
     for table in ["attachment", "departed"] {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let mut line = format!("{table}:");
+            let mut cells = vec![format!("{table}:")];
             for (index, name) in names.iter().enumerate().filter(|(_, name)| *name != "boot_id") {
                 let value = match row.get::<_, Value>(index)? {
                     Value::Null => "none".to_owned(),
@@ -102,9 +94,9 @@ fn read(database: &Path) -> rusqlite::Result<Vec<String>> {
                     Value::Text(text) => text,
                     Value::Blob(_) => "bytes".to_owned(),
                 };
-                line.push_str(&format!(" {name} {value}"));
+                cells.push(format!("{name} {value}"));
             }
-            lines.push(line);
+            lines.push(cells.join(" "));
         }
     }
     Ok(lines)
@@ -144,9 +136,9 @@ fn limits(pin: &Path) -> Result<Array<MapData, [u64; 8]>, String> {
 }
 
 fn hooks(host: &Namespace) -> Vec<String> {
-    let links = host.ip("-j link").json();
-    let links = links.as_array().cloned().unwrap_or_default();
-    let names: Vec<&str> = links.iter().filter_map(|link| link["ifname"].as_str()).collect();
+    let devices = host.ip("-j link").json();
+    let devices = devices.as_array().cloned().unwrap_or_default();
+    let names: Vec<&str> = devices.iter().filter_map(|device| device["ifname"].as_str()).collect();
     let mut lines = host.enter(|| names.iter().flat_map(|name| tcx(name)).collect::<Vec<_>>());
     let qdiscs = host.run("tc qdisc show").stdout;
     lines.extend(qdiscs.lines().map(|qdisc| format!("qdisc: {qdisc}")));
@@ -172,9 +164,11 @@ fn tcx(interface: &str) -> Vec<String> {
     for (hook, side) in [(TcAttachType::Ingress, "ingress"), (TcAttachType::Egress, "egress")] {
         // A kernel without tcx has none to list.
         let programs = SchedClassifier::query_tcx(interface, hook).map_or(vec![], |(_, all)| all);
-        lines.extend(programs.iter().map(|program| {
-            format!("tcx: {interface} {side} {}", program.name_as_str().unwrap_or("?"))
-        }));
+        lines.extend(
+            programs
+                .iter()
+                .map(|program| format!("tcx: {interface} {side} {}", program.name_as_str().unwrap_or("?"))),
+        );
     }
     lines
 }

@@ -29,6 +29,9 @@ pub trait Engine: Sized {
     /// The executables that it needs.
     const NEEDS: &'static [&'static str];
 
+    /// What its default network is called.
+    const NETWORK: &'static str;
+
     /// Starts it. Ask [`missing`] first.
     fn start() -> Self;
 
@@ -37,9 +40,6 @@ pub trait Engine: Sized {
 
     /// Its command line with the words of `line`.
     fn command(&self, line: &str) -> Command;
-
-    /// What its default network is called.
-    const NETWORK: &'static str;
 
     /// What a container is run with, besides a name, an image and a command.
     fn options(&self) -> String {
