@@ -1,0 +1,56 @@
+//! Where a measurement was made: what is printed above the figures.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// Facts about the machine, a name and a value each.
+#[derive(Debug)]
+pub(crate) struct Machine(Vec<(&'static str, String)>);
+
+impl Machine {
+    /// Looks around. What cannot be found out is left out.
+    pub(crate) fn look(dpctl: &Path) -> Self {
+        let cpu = file("/proc/cpuinfo");
+        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+        let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let memory = file("/proc/meminfo");
+        let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
+        let facts = [
+            ("date", said(Command::new("date").args(["-u", "+%F %R UTC"]))),
+            ("command", std::env::args().skip(1).collect::<Vec<_>>().join(" ")),
+            ("commit", said(Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]))),
+            ("dpctl", said(Command::new(dpctl).arg("--version"))),
+            ("kernel", file("/proc/sys/kernel/osrelease")),
+            ("cpu", format!("{cpus} x {}", cpu.trim_start_matches([' ', '\t', ':']))),
+            ("memory", memory.to_owned()),
+            ("load", file("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ")),
+            ("rcu_expedited", file("/sys/kernel/rcu_expedited")),
+            ("tcp", file("/proc/sys/net/ipv4/tcp_available_congestion_control")),
+        ];
+        let facts = facts.into_iter().map(|(name, value)| (name, value.trim().to_owned()));
+        Self(facts.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    /// For programs.
+    pub(crate) fn json(&self) -> Value {
+        self.0.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+    }
+}
+
+impl std::fmt::Display for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|(name, value)| writeln!(f, "{name:<14} {value}"))
+    }
+}
+
+fn file(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().ok().filter(|output| output.status.success());
+    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+}
