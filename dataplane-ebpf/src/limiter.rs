@@ -11,7 +11,7 @@ use crate::packet::Packet;
 use crate::{clock, maps};
 
 #[inline(always)] // one copy a direction, whose index then is a constant offset
-pub(crate) fn run(ctx: &TcContext, direction: Direction) -> Verdict {
+pub(crate) fn run(ctx: TcContext, direction: Direction) -> Verdict {
     let packet = Packet::new(ctx);
     let Some(slot) = maps::slot(packet.ifindex()) else { return Verdict::Next };
     let wire = packet.wire();

@@ -28,13 +28,13 @@ use dataplane_common::verdict::Verdict;
 /// A packet leaves the container.
 #[classifier]
 pub fn from_container(ctx: TcContext) -> i32 {
-    action(limiter::run(&ctx, Direction::FromContainer))
+    action(limiter::run(ctx, Direction::FromContainer))
 }
 
 /// A packet enters the container.
 #[classifier]
 pub fn to_container(ctx: TcContext) -> i32 {
-    action(limiter::run(&ctx, Direction::ToContainer))
+    action(limiter::run(ctx, Direction::ToContainer))
 }
 
 /// "Next", never "ok": `TC_ACT_OK` would end the chain and silence the programs attached after

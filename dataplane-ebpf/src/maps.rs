@@ -25,7 +25,7 @@ static COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(CAPAC
 #[inline(always)]
 pub(crate) fn slot(ifindex: u32) -> Option<Slot> {
     // SAFETY: user space replaces whole values; a value read while it is replaced is old or new.
-    unsafe { SLOTS.get(&ifindex) }.copied()
+    unsafe { SLOTS.get(ifindex) }.copied()
 }
 
 /// The limit of a direction and its bucket; `None` where nothing is limited.

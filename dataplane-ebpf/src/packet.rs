@@ -6,12 +6,12 @@ use aya_ebpf::programs::TcContext;
 use dataplane_common::frame::{Bytes, Wire, header_len, wire};
 
 /// A packet at a hook.
-pub(crate) struct Packet<'a> {
-    ctx: &'a TcContext,
+pub(crate) struct Packet {
+    ctx: TcContext,
 }
 
-impl<'a> Packet<'a> {
-    pub(crate) fn new(ctx: &'a TcContext) -> Self {
+impl Packet {
+    pub(crate) fn new(ctx: TcContext) -> Self {
         Self { ctx }
     }
 
@@ -30,7 +30,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-impl Bytes for Packet<'_> {
+impl Bytes for Packet {
     fn byte(&self, offset: u32) -> Option<u8> {
         let mut byte = 0u8;
         // SAFETY: the destination is one byte, as the length says; the kernel checks the offset.

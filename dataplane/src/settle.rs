@@ -36,7 +36,12 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     for row in present {
         if is_gone(session, &row, &devices).await? {
             discard(session, &row, false).await?;
-            departed.push(row);
+            if row.state == State::Creating {
+                // It never came to be, so it did not depart.
+                session.store.remove(std::slice::from_ref(&row))?;
+            } else {
+                departed.push(row);
+            }
             continue;
         }
         match row.state {
@@ -56,8 +61,6 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     if !departed.is_empty() {
         session.store.depart(&departed)?;
     }
-    // An attachment that never came to be did not depart.
-    departed.retain(|row| row.state != State::Creating);
     Ok(departed)
 }
 
