@@ -22,8 +22,8 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     ),
     (
         "bench/src",
-        "attach attach::single attach::mass attach::packet attach::udp attach::goodput rivals programs pins flows \
-         lab measure report progress machine interrupt sys",
+        "attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
+         attach::limiter rivals programs pins flows switch lab measure report progress machine interrupt sys",
     ),
     (
         "xtask/src",
