@@ -26,6 +26,8 @@ const FILL: Duration = Duration::from_millis(600);
 /// Long enough for the queue to find its length: several times the latency.
 const WARM_UP: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(10);
+/// As often a measurement is made whose sender fell behind.
+const ATTEMPTS: usize = 3;
 /// For claims about shape, not about the long run; [`WINDOW`] in the full tier.
 const SHORT_WINDOW: Duration = Duration::from_secs(5);
 
@@ -109,13 +111,13 @@ impl Claim {
         let dpctl = Dpctl::new(&topology.host);
         dpctl.run(&format!("attach --rate {} veth1", rate.name));
         deliver(&[way.twice(rate)], &way.receiver(), FILL, Duration::ZERO);
-        let delivery = deliver(&offers(&way, rate), &way.receiver(), warm_up, window);
         let what = format!("{} {}", rate.name, direction.name());
-        report(&what, rate, &delivery);
-        assert!(
-            ratio(delivery.offered, rate.bits_per_s) >= offered,
-            "{what}: the sender fell behind: {delivery:?}"
-        );
+        // A sender that a busy machine held up shows nothing about the limiter: once more then.
+        let delivery = (0..ATTEMPTS)
+            .map(|_| deliver(&offers(&way, rate), &way.receiver(), warm_up, window))
+            .inspect(|delivery| report(&what, rate, delivery))
+            .find(|delivery| ratio(delivery.offered, rate.bits_per_s) >= offered)
+            .unwrap_or_else(|| panic!("{what}: the sender fell behind {ATTEMPTS} times"));
         assert_within(0.01, delivery.delivered, rate.bits_per_s, &what);
         dpctl.leaves_nothing();
     }

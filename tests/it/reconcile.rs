@@ -28,56 +28,61 @@ const DAMAGES: &[Damage] = &[
         what: "a link's pin is removed",
         hook: "tcx",
         act: remove_link,
-        said: "veth1: from_container not attached",
+        said: "veth1: from_container is not attached: attached",
     },
-    Damage { what: "a map entry is removed", hook: "tcx", act: remove_entry, said: "veth1: not in the map" },
+    Damage {
+        what: "a map entry is removed",
+        hook: "tcx",
+        act: remove_entry,
+        said: "veth1: not in the map of interfaces: entered",
+    },
     Damage {
         what: "a map entry names another slot",
         hook: "tcx",
         act: change_entry,
-        said: "veth1: not in the map",
+        said: "veth1: not in the map of interfaces: entered",
     },
     Damage {
         what: "limits are raised in the map",
         hook: "tcx",
         act: raise_limits,
-        said: "veth1: other limits",
+        said: "veth1: the map has other limits than were set: set",
     },
     Damage {
         what: "a map entry is made up",
         hook: "tcx",
         act: add_entry,
-        said: "interface 4242: in the map",
+        said: "interface 4242: in the map, but not attached: removed",
     },
     Damage {
         what: "a program's pin is removed",
         hook: "tcx",
         act: remove_program,
-        said: "pins of programs or maps",
+        said: "pins of programs or maps are missing or damaged: all made anew",
     },
     Damage {
         what: "a map's pin is removed",
         hook: "clsact",
         act: remove_map,
-        said: "pins of programs or maps",
+        said: "pins of programs or maps are missing or damaged: all made anew",
     },
     Damage {
         what: "all pins of the layout are removed",
         hook: "tcx",
         act: remove_layout,
-        said: "pins of programs or maps",
+        said: "pins of programs or maps are missing or damaged: all made anew",
     },
     Damage {
         what: "clsact is removed",
         hook: "clsact",
         act: remove_clsact,
-        said: "veth1: to_container not attached",
+        said: "veth1: to_container is not attached: attached",
     },
     Damage {
         what: "a filter is removed",
         hook: "clsact",
         act: remove_filter,
-        said: "veth1: to_container not attached",
+        said: "veth1: to_container is not attached: attached",
     },
 ];
 
@@ -173,9 +178,15 @@ fn findings_are_json_too() {
     remove_entry(&topology, &dpctl);
     let check = dpctl.try_run("reconcile --check -o json");
     assert_eq!(check.code, 8);
-    let finding = "veth1: not in the map of interfaces: entered";
-    assert_eq!(check.json(), serde_json::json!([{"finding": finding, "repaired": false}]));
-    assert_eq!(dpctl.json("reconcile"), serde_json::json!([{"finding": finding, "repaired": true}]));
+    let row = |repaired: bool| {
+        serde_json::json!([{
+            "finding": "veth1: not in the map of interfaces",
+            "repair": "entered",
+            "repaired": repaired,
+        }])
+    };
+    assert_eq!(check.json(), row(false));
+    assert_eq!(dpctl.json("reconcile"), row(true));
     dpctl.leaves_nothing();
 }
 
