@@ -69,7 +69,7 @@ async fn act(
     }
     drop(expedited);
     reconcile::restore(session, changed).await?;
-    session.store.put(&ready(fresh.iter().chain(changed)))
+    session.store.put(&in_state(fresh.iter().chain(changed), State::Ready))
 }
 
 struct Plan {
@@ -170,18 +170,25 @@ async fn attach_one(session: &mut Session, row: &mut Attachment, limits: layout:
     }
 }
 
-/// Takes back what was attached, in reverse, and gives the others their old limits.
+/// Takes back what was attached, in reverse, and gives the others their old limits. A row that
+/// cannot be undone stays unfinished, for the next command.
 async fn undo(session: &mut Session, fresh: &[Attachment], before: &[Attachment]) -> Result<()> {
     let mut errors = Vec::new();
+    let mut undone = Vec::with_capacity(fresh.len());
     for row in fresh.iter().rev() {
-        errors.extend(discard(session, row, true).await.err());
+        match discard(session, row, true).await {
+            Ok(()) => undone.push(row.clone()),
+            Err(error) => errors.push(error),
+        }
     }
-    errors.extend(reconcile::restore(session, before).await.err());
-    errors.extend(session.store.remove(fresh).err());
-    errors.extend(session.store.put(before).err());
+    let restored = reconcile::restore(session, before).await;
+    let state = if restored.is_ok() { State::Ready } else { State::Changing };
+    errors.extend(restored.err());
+    errors.extend(session.store.remove(&undone).err());
+    errors.extend(session.store.put(&in_state(before.iter(), state)).err());
     Error::join(errors)
 }
 
-fn ready<'a>(rows: impl Iterator<Item = &'a Attachment>) -> Vec<Attachment> {
-    rows.map(|row| Attachment { state: State::Ready, ..row.clone() }).collect()
+fn in_state<'a>(rows: impl Iterator<Item = &'a Attachment>, state: State) -> Vec<Attachment> {
+    rows.map(|row| Attachment { state, ..row.clone() }).collect()
 }

@@ -82,6 +82,12 @@ pub enum Error {
         /// The interface.
         name: String,
     },
+    /// Not a directory, where one is to be kept.
+    #[error("{path}: not a directory; choose another")]
+    NotDirectory {
+        /// What was to be one.
+        path: PathBuf,
+    },
     /// A directory that is for something else as well.
     #[error("{path}: open to others (mode {mode:o}) and not empty; choose a directory that is dpctl's alone")]
     OpenDirectory {
@@ -193,7 +199,7 @@ pub enum Error {
         source: rtnetlink::Error,
     },
     /// A map could not be read or written.
-    #[error("{call}: {source}")]
+    #[error("{call}: {}", map_words(source))]
     Map {
         /// What was attempted, on what.
         call: String,
@@ -201,7 +207,7 @@ pub enum Error {
         source: aya::maps::MapError,
     },
     /// Several things failed while cleaning up; all the rest was done.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{}", several(.0))]
     Several(Vec<Error>),
 }
 
@@ -215,6 +221,7 @@ impl Error {
             Self::NotRoot(_) => 5,
             Self::Kernel { .. } | Self::PrivateMounts { .. } | Self::Bpffs { .. } | Self::Load(_) => 6,
             Self::OpenDirectory { .. }
+            | Self::NotDirectory { .. }
             | Self::UnknownHook { .. }
             | Self::Layout { .. }
             | Self::ForeignPin { .. }
@@ -279,6 +286,23 @@ fn near_names(names: &[String]) -> String {
 
 fn or_hint(hint: Option<&str>) -> String {
     hint.map(|hint| format!("; {hint}")).unwrap_or_default()
+}
+
+/// One line, whatever a thousand interfaces have met with.
+fn several(errors: &[Error]) -> String {
+    const FEW: usize = 4;
+    let mut words: Vec<String> = errors.iter().take(FEW).map(ToString::to_string).collect();
+    if errors.len() > FEW {
+        words.push(format!("and {} more", errors.len() - FEW));
+    }
+    words.join("; ")
+}
+
+fn map_words(error: &aya::maps::MapError) -> String {
+    match error {
+        aya::maps::MapError::SyscallError(call) => plain(&call.io_error),
+        other => other.to_string(),
+    }
 }
 
 fn netlink_words(error: &rtnetlink::Error) -> String {

@@ -1,20 +1,27 @@
 //! Limits of attachments that are there: changed with the next packet, nothing else touched.
 
 use crate::attachment::{Attachment, Limits, State};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::session::Session;
 
 /// Gives each attachment the limits that `change` makes of its present ones: all, or none.
 pub fn set(session: &mut Session, rows: &[Attachment], change: impl Fn(Limits) -> Limits) -> Result<()> {
-    let mut changed = Vec::with_capacity(rows.len());
+    let changed: Vec<Attachment> =
+        rows.iter().map(|row| Attachment { limits: change(row.limits), ..row.clone() }).collect();
+    // Refused before anything is written.
+    changed.iter().try_for_each(|row| row.limits.to_map().map(drop))?;
+    write(session, &changed).or_else(|error| match write(session, rows) {
+        Ok(()) => Err(error),
+        Err(more) => Err(Error::Several(vec![error, more])),
+    })
+}
+
+/// Writes rows, maps and rows again, so that a kill in between is seen.
+fn write(session: &mut Session, rows: &[Attachment]) -> Result<()> {
+    let rows_in = |state| rows.iter().map(|row| Attachment { state, ..row.clone() }).collect::<Vec<_>>();
+    session.store.put(&rows_in(State::Changing))?;
     for row in rows {
-        let limits = change(row.limits);
-        changed.push((Attachment { limits, state: State::Changing, ..row.clone() }, limits.to_map()?));
+        session.datapath()?.tables.set_limits(row.slot, row.limits.to_map()?)?;
     }
-    let rows = |state| changed.iter().map(|(row, _)| Attachment { state, ..row.clone() }).collect::<Vec<_>>();
-    session.store.put(&rows(State::Changing))?;
-    for (row, limits) in &changed {
-        session.datapath()?.tables.set_limits(row.slot, *limits)?;
-    }
-    session.store.put(&rows(State::Ready))
+    session.store.put(&rows_in(State::Ready))
 }

@@ -45,8 +45,8 @@ impl Datapath {
             return Ok(datapath);
         }
         let staging = stage(instance, Staging::Load)?;
-        load_into(&staging, None)?;
-        publish(instance, &staging)?;
+        let loaded = load_into(&staging, None).and_then(|()| publish(instance, &staging));
+        loaded.map_err(|error| abandon(&staging, error))?;
         Self::open(instance)?.ok_or_else(|| Error::Load("the pins vanished while they were made".to_owned()))
     }
 
@@ -152,6 +152,14 @@ pub fn publish(instance: &Instance, staging: &Path) -> Result<()> {
     remove_pins(staging)
 }
 
+/// Throws a staged set away because of an error, and gives that back.
+pub fn abandon(staging: &Path, error: Error) -> Error {
+    match remove_pins(staging) {
+        Ok(()) => error,
+        Err(more) => Error::Several(vec![error, more]),
+    }
+}
+
 /// Layouts other than ours that are pinned here.
 pub fn other_layouts(instance: &Instance) -> Vec<PathBuf> {
     let entries = fs::read_dir(&instance.pins).into_iter().flatten().flatten();
@@ -201,5 +209,7 @@ fn one_line(error: &dyn std::error::Error) -> String {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    cause.to_string().lines().next().unwrap_or_default().to_owned()
+    let text = cause.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.split(" (os error").next().unwrap_or(line).to_owned()
 }

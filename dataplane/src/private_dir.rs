@@ -1,7 +1,7 @@
 //! Directories that only root may enter.
 //!
-//! Refuses to close a directory that is open to others and holds something: it is then for
-//! something else as well.
+//! Refuses what is there and no directory, and to close a directory that is open to others and
+//! holds something: it is then for something else as well.
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -13,9 +13,9 @@ use crate::error::{Attempt, Error, Result};
 
 /// Makes such a directory. One that is there is closed to others if it is empty.
 pub fn make(path: &Path) -> Result<()> {
+    judge(path)?;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.attempt(|| format!("make {}", path.display()))?;
-    judge(path)?;
     if is_closed(path) {
         return Ok(());
     }
@@ -25,6 +25,7 @@ pub fn make(path: &Path) -> Result<()> {
 /// Refuses what [`make`] would; changes nothing.
 pub fn judge(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_dir() => Err(Error::NotDirectory { path: path.to_owned() }),
         Ok(metadata) if !is_closed(path) && !is_empty(path) => {
             Err(Error::OpenDirectory { path: path.to_owned(), mode: metadata.mode() & 0o7777 })
         }

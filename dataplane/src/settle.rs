@@ -34,22 +34,18 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     let devices = if present.is_empty() { Vec::new() } else { session.netlink.devices().await? };
     let devices: HashMap<u32, Device> = devices.into_iter().map(|device| (device.ifindex, device)).collect();
     for row in present {
-        if is_gone(session, &row, &devices).await? {
-            discard(session, &row, false).await?;
-            if row.state == State::Creating {
-                // It never came to be, so it did not depart.
+        let gone = is_gone(session, &row, &devices).await?;
+        match row.state {
+            // It never came to be, or was let go: either way it did not depart.
+            State::Creating | State::Removing => {
+                discard(session, &row, !gone).await?;
                 session.store.remove(std::slice::from_ref(&row))?;
-            } else {
+            }
+            State::Ready | State::Changing if gone => {
+                discard(session, &row, false).await?;
                 departed.push(row);
             }
-            continue;
-        }
-        match row.state {
             State::Ready => {}
-            State::Creating | State::Removing => {
-                discard(session, &row, true).await?;
-                session.store.remove(std::slice::from_ref(&row))?;
-            }
             State::Changing => {
                 if let Some(datapath) = &mut session.datapath {
                     datapath.tables.set_limits(row.slot, row.limits.to_map()?)?;

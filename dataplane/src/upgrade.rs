@@ -11,7 +11,7 @@ use std::path::Path;
 use dataplane_common::direction::Direction;
 
 use crate::attachment::{Attachment, State};
-use crate::error::{Attempt, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::hook::{self, Found};
 use crate::object::{self, Datapath, Staging};
 use crate::pin::open_own_pin;
@@ -28,40 +28,60 @@ pub struct Upgraded {
     pub kept_state: bool,
 }
 
-/// Swaps the programs of every attachment.
+/// Swaps the programs of every attachment: all, or none.
 pub async fn upgrade(session: &mut Session) -> Result<Upgraded> {
     let layout = object::layout_dir(&session.instance);
-    let intact = Datapath::open_in(&layout).is_ok();
-    let staging = object::stage(&session.instance, Staging::Upgrade)?;
-    if intact {
-        object::load_into(&staging, Some(&layout))?;
-        // The maps gain a second name, so that the staged set is whole by itself.
-        for name in tables::NAMES {
-            let map = open_own_pin(&layout.join(name), name)?;
-            repin(&map, &staging.join(name))?;
-        }
-    } else {
-        object::load_into(&staging, None)?;
-    }
-    let mut datapath = Datapath::open_in(&staging)?;
+    let before = Datapath::open_in(&layout).ok();
     let rows: Vec<Attachment> =
         session.store.attachments()?.into_iter().filter(|row| current(session, row)).collect();
-    if !intact {
-        for row in &rows {
-            datapath.tables.prepare(row.slot, row.ifindex, row.limits.to_map()?)?;
-        }
+    let staging = object::stage(&session.instance, Staging::Upgrade)?;
+    let staged = load(&staging, before.is_some().then_some(layout.as_path()), &rows);
+    let done = match staged {
+        Ok(datapath) => swap_all(session, &datapath, &rows)
+            .await
+            .and_then(|()| object::publish(&session.instance, &staging)),
+        Err(error) => return Err(object::abandon(&staging, error)),
+    };
+    if let Err(error) = done {
+        // What runs of another layout cannot be put back, so the next command goes on.
+        let Some(before) = before else { return Err(error) };
+        return match swap_all(session, &before, &rows).await {
+            Ok(()) => Err(object::abandon(&staging, error)),
+            Err(more) => Err(Error::Several(vec![error, more])),
+        };
     }
-    for row in &rows {
-        for direction in Direction::ALL {
-            swap(session, &datapath, row, direction).await?;
-        }
-    }
-    object::publish(&session.instance, &staging)?;
     for old in object::other_layouts(&session.instance) {
         object::remove_pins(&old)?;
     }
     session.datapath = Datapath::open(&session.instance)?;
-    Ok(Upgraded { interfaces: rows.len(), kept_state: intact })
+    Ok(Upgraded { interfaces: rows.len(), kept_state: before.is_some() })
+}
+
+/// Loads a set into `staging`: on the maps pinned in `layout`, or on new ones with the limits of
+/// `rows`.
+fn load(staging: &Path, layout: Option<&Path>, rows: &[Attachment]) -> Result<Datapath> {
+    object::load_into(staging, layout)?;
+    // The maps gain a second name, so that the staged set is whole by itself.
+    for (layout, name) in layout.iter().flat_map(|layout| tables::NAMES.map(|name| (layout, name))) {
+        let map = open_own_pin(&layout.join(name), name)?;
+        repin(&map, &staging.join(name))?;
+    }
+    let mut datapath = Datapath::open_in(staging)?;
+    if layout.is_none() {
+        for row in rows {
+            datapath.tables.prepare(row.slot, row.ifindex, row.limits.to_map()?)?;
+        }
+    }
+    Ok(datapath)
+}
+
+async fn swap_all(session: &Session, datapath: &Datapath, rows: &[Attachment]) -> Result<()> {
+    for row in rows {
+        for direction in Direction::ALL {
+            swap(session, datapath, row, direction).await?;
+        }
+    }
+    Ok(())
 }
 
 fn current(session: &Session, row: &Attachment) -> bool {

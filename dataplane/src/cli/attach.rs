@@ -1,6 +1,6 @@
 //! `dpctl attach --rate 128kbit veth123`
 
-use std::io::{IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal, Read};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -107,11 +107,11 @@ impl Attach {
         let devices = self.devices(&Netlink::open()?, &names).await?;
         let mut session = Session::change(&global.directories(), "attach").await?;
         note_departed(&session.departed);
-        self.limits.note_surprises();
-        note_local_pairs(&devices);
         let progress = Progress::new("attach", devices.len());
         attach(&mut session, &devices, request, |done| progress.set(done)).await?;
         progress.finish();
+        self.limits.note_surprises();
+        note_local_pairs(&devices);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -120,6 +120,9 @@ impl Attach {
         if self.stdin {
             let mut text = String::new();
             let input = std::io::stdin().take(LONGEST_INPUT + 1).read_to_string(&mut text);
+            if matches!(&input, Err(error) if error.kind() == ErrorKind::InvalidData) {
+                return Err(Error::Usage("standard input: names that are not UTF-8".to_owned()));
+            }
             let length = input.attempt(|| "read names from standard input".to_owned())?;
             if length as u64 > LONGEST_INPUT {
                 return Err(Error::Usage("standard input: more than 16 MiB of names".to_owned()));
@@ -155,10 +158,16 @@ impl Attach {
 }
 
 fn note_local_pairs(devices: &[Device]) {
-    for device in devices.iter().filter(|device| device.is_veth() && device.peer_is_here()) {
+    const FEW: usize = 5;
+    let local: Vec<&Device> =
+        devices.iter().filter(|device| device.is_veth() && device.peer_is_here()).collect();
+    for device in local.iter().take(FEW) {
         note(&format!(
             "{}: its peer is in this namespace too, so this is no container's veth; it is limited, no more",
             device.name
         ));
+    }
+    if local.len() > FEW {
+        note(&format!("so are the peers of {} more", local.len() - FEW));
     }
 }
