@@ -37,14 +37,24 @@ enum Scenario {
 }
 
 fn main() -> ExitCode {
-    let done = interrupt::catch().and_then(|()| match Arguments::parse().scenario {
-        Scenario::Attach(attach) => attach.run(),
+    let arguments = Arguments::parse();
+    // Signals go to the main thread, so the system calls of this one are not cut short, which
+    // the harness does not expect.
+    let work = std::thread::spawn(move || {
+        interrupt::catch().and_then(|()| match arguments.scenario {
+            Scenario::Attach(attach) => attach.run(),
+        })
     });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+    match work.join() {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
             eprintln!("dpbench: {error:#}");
-            if interrupt::check().is_err() { ExitCode::from(130) } else { ExitCode::FAILURE }
+            if interrupt::check().is_err() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
         }
+        // The harness panics where a test would fail; it has said why.
+        Err(_panic) => ExitCode::FAILURE,
     }
 }
+
+/// As a shell says it of a command that SIGINT ended.
+const INTERRUPTED: u8 = 130;

@@ -299,10 +299,10 @@ fn several(errors: &[Error]) -> String {
 }
 
 fn map_words(error: &aya::maps::MapError) -> String {
-    match error {
-        aya::maps::MapError::SyscallError(call) => plain(&call.io_error),
-        other => other.to_string(),
+    if let aya::maps::MapError::SyscallError(call) = error {
+        return plain(&call.io_error);
     }
+    error.to_string()
 }
 
 fn netlink_words(error: &rtnetlink::Error) -> String {

@@ -10,9 +10,9 @@ pub fn set(session: &mut Session, rows: &[Attachment], change: impl Fn(Limits) -
         rows.iter().map(|row| Attachment { limits: change(row.limits), ..row.clone() }).collect();
     // Refused before anything is written.
     changed.iter().try_for_each(|row| row.limits.to_map().map(drop))?;
-    write(session, &changed).or_else(|error| match write(session, rows) {
-        Ok(()) => Err(error),
-        Err(more) => Err(Error::Several(vec![error, more])),
+    write(session, &changed).map_err(|error| match write(session, rows) {
+        Ok(()) => error,
+        Err(more) => Error::Several(vec![error, more]),
     })
 }
 

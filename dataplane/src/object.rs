@@ -18,7 +18,7 @@ use dataplane_common::layout::LAYOUT_VERSION;
 
 use crate::error::{Attempt, Error, Result};
 use crate::instance::Instance;
-use crate::pin::open_own_pin;
+use crate::pin::{Kind, open_own_pin};
 use crate::private_dir;
 use crate::tables::{self, Tables};
 
@@ -190,7 +190,7 @@ pub fn remove_pins(dir: &Path) -> Result<()> {
 
 fn open_program(path: &Path, direction: Direction) -> Result<Program> {
     let wanted = format!("tc program {}", direction.name());
-    let fd = open_own_pin(path, &wanted)?;
+    let fd = open_own_pin(path, Kind::Program, &wanted)?;
     let foreign = |found: String| Error::ForeignPin { path: path.to_owned(), found, wanted: wanted.clone() };
     let info =
         ProgramInfo::from_pin(path).map_err(|_not_a_program| foreign("another kind of object".to_owned()))?;

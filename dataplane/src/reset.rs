@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aya::programs::ProgramInfo;
+
 use dataplane_common::direction::Direction;
 
 use crate::attachment::State;
@@ -17,6 +19,7 @@ use crate::hook;
 use crate::instance::{Directories, Instance};
 use crate::netlink::Netlink;
 use crate::object::{self, Staging};
+use crate::pin::{Kind, open_own_pin};
 use crate::private_dir::{self, remove_if_empty};
 use crate::store::Store;
 
@@ -41,10 +44,12 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
         return Ok(report);
     }
     let lock = instance.lock()?;
+    // What finds the filters is looked at before any of it is removed.
+    let programs = pinned_programs(&instance)?;
     let mut errors = Vec::new();
     errors.extend(expedite::restore_abandoned().err());
     mark_all_removing(&instance);
-    errors.extend(detach_filters(&instance, &mut report).await.err());
+    errors.extend(detach_filters(&instance, &programs, &mut report).await.err());
     errors.extend(detach_links(&instance, &mut report).err());
     errors.extend(remove_all_pins(&instance, &mut report).err());
     for file in ["state.db", "state.db-wal", "state.db-shm"] {
@@ -77,16 +82,16 @@ fn mark_all_removing(instance: &Instance) {
 }
 
 /// Filters on clsact, known by the ids of the programs that are pinned here.
-async fn detach_filters(instance: &Instance, report: &mut Report) -> Result<()> {
+async fn detach_filters(instance: &Instance, programs: &HashSet<u32>, report: &mut Report) -> Result<()> {
     let netlink = Netlink::open()?;
-    let programs = pinned_programs(instance);
-    let made_clsact: HashSet<u32> = Store::open(&instance.database())
-        .and_then(|store| store.attachments())
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|row| row.made_clsact && row.boot_id == instance.boot_id)
-        .map(|row| row.ifindex)
-        .collect();
+    let rows = Store::open(&instance.database()).and_then(|store| store.attachments());
+    // Without the database, a clsact that nobody uses is taken for ours.
+    let made_clsact = |ifindex: u32| {
+        rows.as_ref().map_or(true, |rows| {
+            rows.iter()
+                .any(|row| row.ifindex == ifindex && row.made_clsact && row.boot_id == instance.boot_id)
+        })
+    };
     let mut errors = Vec::new();
     for device in netlink.devices().await? {
         let (mut ours, mut others) = (0, 0);
@@ -105,7 +110,7 @@ async fn detach_filters(instance: &Instance, report: &mut Report) -> Result<()> 
         }
         if ours > 0 {
             report.detached += 1;
-            if others == 0 && made_clsact.contains(&device.ifindex) {
+            if others == 0 && made_clsact(device.ifindex) {
                 errors.extend(netlink.remove_clsact(&device.name, device.ifindex).await.err());
             }
         }
@@ -155,12 +160,24 @@ fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
     Error::join(errors)
 }
 
-fn pinned_programs(instance: &Instance) -> HashSet<u32> {
+/// Ids of the programs that are pinned here. What is no program of ours is passed over; one that
+/// cannot be looked at is an error, since its filters would stay.
+fn pinned_programs(instance: &Instance) -> Result<HashSet<u32>> {
     let mut dirs = vec![object::layout_dir(instance)];
     dirs.extend(object::other_layouts(instance));
     dirs.extend([Staging::Load, Staging::Upgrade].map(|staging| staging.dir(instance)));
-    let pins = dirs.iter().flat_map(|dir| Direction::ALL.map(|direction| dir.join(direction.name())));
-    pins.filter_map(|pin| aya::programs::ProgramInfo::from_pin(pin).ok()).map(|info| info.id()).collect()
+    let mut ids = HashSet::new();
+    for pin in dirs.iter().flat_map(|dir| Direction::ALL.map(|direction| dir.join(direction.name()))) {
+        match open_own_pin(&pin, Kind::Program, "a program") {
+            Ok(_program) => {
+                let info = ProgramInfo::from_pin(&pin).map_err(|error| Error::Load(error.to_string()))?;
+                ids.insert(info.id());
+            }
+            Err(Error::Bpffs { .. } | Error::ForeignPin { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ids)
 }
 
 fn remove_file(path: &Path) -> Result<()> {

@@ -230,6 +230,9 @@ fn classify(path: &Path, error: rusqlite::Error) -> Error {
         rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..)
     );
     match error.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen) => {
+            Error::State { path, problem: "cannot be opened; move it away, or use another --state-dir" }
+        }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::State {
             path,
             problem: "damaged, or not a database; run: dpctl reset (removes every hook and starts anew)",

@@ -17,7 +17,7 @@ use dataplane_common::layout::{
 };
 
 use crate::error::{Attempt, Error, Result};
-use crate::pin::open_own_pin;
+use crate::pin::{Kind, open_own_pin};
 
 /// The maps' names, which are those of their pins.
 pub const NAMES: [&str; 4] = [SLOTS, LIMITS, BUCKETS, COUNTERS];
@@ -137,7 +137,7 @@ impl Tables {
 fn open_map(dir: &Path, name: &str, kind: MapType, value_size: usize, entries: u32) -> Result<Map> {
     let path = dir.join(name);
     let wanted = format!("map {name}: {kind:?}, {value_size}-byte values, {entries} entries");
-    let fd: OwnedFd = open_own_pin(&path, &wanted)?;
+    let fd: OwnedFd = open_own_pin(&path, Kind::Map, &wanted)?;
     let foreign = |found: String| Error::ForeignPin { path: path.clone(), found, wanted: wanted.clone() };
     let data = MapData::from_fd(fd).map_err(|_not_a_map| foreign("another kind of object".to_owned()))?;
     let info = data.info().attempt(|| format!("examine {}", path.display()))?;

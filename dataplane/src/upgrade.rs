@@ -14,7 +14,7 @@ use crate::attachment::{Attachment, State};
 use crate::error::{Attempt, Error, Result};
 use crate::hook::{self, Found};
 use crate::object::{self, Datapath, Staging};
-use crate::pin::open_own_pin;
+use crate::pin::{Kind, open_own_pin};
 use crate::session::Session;
 use crate::sys;
 use crate::tables;
@@ -63,7 +63,7 @@ fn load(staging: &Path, layout: Option<&Path>, rows: &[Attachment]) -> Result<Da
     object::load_into(staging, layout)?;
     // The maps gain a second name, so that the staged set is whole by itself.
     for (layout, name) in layout.iter().flat_map(|layout| tables::NAMES.map(|name| (layout, name))) {
-        let map = open_own_pin(&layout.join(name), name)?;
+        let map = open_own_pin(&layout.join(name), Kind::Map, name)?;
         repin(&map, &staging.join(name))?;
     }
     let mut datapath = Datapath::open_in(staging)?;

@@ -1,10 +1,17 @@
 //! Topology tests of `dpctl`; their names are claims. See README.md for how to run them.
 
+mod kill;
 mod limited;
 mod pairs;
 mod ratio;
+mod refusals;
 
 mod attach;
+mod bad_input;
+mod bad_pins;
+mod bad_state;
+mod crash;
+mod faults;
 mod gso;
 mod harness;
 mod identity;

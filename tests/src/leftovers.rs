@@ -36,7 +36,8 @@ impl Snapshot {
 }
 
 fn links(host: &Namespace) -> BTreeSet<String> {
-    let mut lines = BTreeSet::new();
+    let qdiscs = host.run("tc qdisc show").stdout;
+    let mut lines: BTreeSet<String> = qdiscs.lines().map(|qdisc| format!("qdisc {qdisc}")).collect();
     for link in host.ip("-j link").json().as_array().into_iter().flatten() {
         let name = link["ifname"].as_str().unwrap_or("?");
         lines.insert(format!("link {name} of {}", host.name()));
@@ -48,12 +49,14 @@ fn links(host: &Namespace) -> BTreeSet<String> {
                 let what = program.name_as_str().unwrap_or("?");
                 lines.insert(format!("tcx {side} of {name}: program {} {what}", program.id()));
             }
+            // Without clsact or ingress, whose handle that is, a device has no filters here.
+            if !qdiscs.contains(&format!(" ffff: dev {name} ")) {
+                continue;
+            }
             let filters = host.try_run(&format!("tc filter show dev {name} {side}")).stdout;
             lines.extend(filters.lines().map(|filter| format!("{side} filter of {name}: {filter}")));
         }
     }
-    let qdiscs = host.run("tc qdisc show").stdout;
-    lines.extend(qdiscs.lines().map(|qdisc| format!("qdisc {qdisc}")));
     lines
 }
 

@@ -39,8 +39,13 @@ pub fn inject(command: &Command, calls: &str, act: Act<'_>) -> Output {
         Act::Fail(number, error) => format!("error={error}:when={number}"),
         Act::FailFrom(number, error) => format!("error={error}:when={number}+"),
     };
+    run(&mut self::command(command, calls, &what))
+}
+
+/// `command` under `strace`, which does with `calls` what the rest of an `inject=` says.
+pub fn command(command: &Command, calls: &str, what: &str) -> Command {
     let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{what}"));
-    run(&mut under(command, &["-o", "/dev/null", "-e", &trace, "-e", &inject]))
+    under(command, &["-o", "/dev/null", "-e", &trace, "-e", &inject])
 }
 
 /// Runs `command` and lists the `calls` of its first process, as `strace` writes them.
@@ -58,8 +63,8 @@ pub fn calls(command: &Command, calls: &str) -> (Output, Vec<String>) {
 
 fn under(command: &Command, options: &[&str]) -> Command {
     let mut strace = Command::new("strace");
-    // Bytecode is of no interest, and long.
-    strace.args(["-f", "-qq", "-s", "64", "-e", "abbrev=all"]).args(options).arg("--");
+    // With the paths of descriptors; bytecode is of no interest, and long.
+    strace.args(["-f", "-qq", "-y", "-s", "64", "-e", "abbrev=all"]).args(options).arg("--");
     strace.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         set(&mut strace, name, value);

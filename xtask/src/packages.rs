@@ -80,6 +80,7 @@ const PACKAGES: &[Package] = &[
     package(Purpose::Run, "iproute2", "ip", "makes namespaces and veths"),
     package(Purpose::Run, "ethtool", "ethtool", "switches offloads in tests"),
     package(Purpose::Run, "iperf3", "iperf3", "sends and measures traffic"),
+    package(Purpose::Run, "strace", "strace", "kills commands and fails their calls in tests"),
     compiler(Purpose::Lint, "rust-web-clippy", "/usr/bin/clippy-driver", "lints the eBPF programs"),
     package(
         Purpose::Peers,
@@ -119,7 +120,16 @@ mod tests {
         let bare = missing(&[Purpose::Build, Purpose::Run], None, |_| false);
         assert_eq!(
             names(&bare),
-            ["gcc", "libc6-dev", "rustc-web", "libstd-rust-web-dev-bpf", "iproute2", "ethtool", "iperf3"]
+            [
+                "gcc",
+                "libc6-dev",
+                "rustc-web",
+                "libstd-rust-web-dev-bpf",
+                "iproute2",
+                "ethtool",
+                "iperf3",
+                "strace"
+            ]
         );
     }
 

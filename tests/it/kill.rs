@@ -1,0 +1,162 @@
+//! Commands that are killed or hindered, and what they are run on.
+
+use std::env;
+
+use dataplane_tests::dpctl::Dpctl;
+use dataplane_tests::machine;
+use dataplane_tests::skip::say;
+use dataplane_tests::state::State;
+use dataplane_tests::strace;
+use dataplane_tests::topology::Topology;
+
+use crate::limited::{TIGHT, assert_limited_both};
+use crate::pairs::add_pairs;
+
+/// A command, and what goes before it.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// Run before, with `TIGHT` and `MANY` spelled out.
+    before: &'static [&'static str],
+    command: &'static str,
+    /// Whether box 1 is limited from before the command to after it.
+    limited: bool,
+    /// What the command may answer when it finds its work done.
+    pub(crate) done: i32,
+}
+
+const fn scenario(
+    name: &'static str,
+    before: &'static [&'static str],
+    command: &'static str,
+    limited: bool,
+) -> Scenario {
+    Scenario { name, before, command, limited, done: 0 }
+}
+
+const LIMITED: &[&str] = &["attach TIGHT veth1"];
+const LIMITED_MANY: &[&str] = &["attach TIGHT veth1", "attach MANY"];
+const LIMITED_CLSACT: &[&str] = &["attach TIGHT --hook clsact veth1"];
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    scenario("first attach", &[], "attach TIGHT veth1", false),
+    scenario("first attach, clsact", &[], "attach TIGHT --hook clsact veth1", false),
+    scenario("attach", LIMITED, "attach --rate 1mbit many0", true),
+    scenario("attach, clsact", LIMITED, "attach --rate 1mbit --hook clsact many0", true),
+    scenario("attach again", LIMITED, "attach TIGHT --burst 3kb veth1", true),
+    scenario("attach of many", LIMITED, "attach --rate 1mbit MANY", true),
+    scenario("limit set", LIMITED, "limit set veth1 --rate 65kbit", true),
+    scenario("upgrade", LIMITED, "upgrade", true),
+    scenario("upgrade, clsact", LIMITED_CLSACT, "upgrade", true),
+    Scenario { done: 3, ..scenario("detach", LIMITED_MANY, "detach many0", true) },
+    Scenario { done: 3, ..scenario("detach of many", LIMITED_MANY, "detach MANY", true) },
+    Scenario { done: 3, ..scenario("detach, clsact", LIMITED_CLSACT, "detach veth1", false) },
+    scenario("reset", LIMITED_MANY, "reset --yes", false),
+    scenario("reset, clsact", LIMITED_CLSACT, "reset --yes", false),
+];
+
+/// Interfaces beside the box's own.
+const MANY: usize = 50;
+const FEW: usize = 10;
+
+/// A host on which a scenario is run again and again.
+pub(crate) struct Ground<'t> {
+    pub(crate) topology: &'t Topology,
+    pub(crate) dpctl: Dpctl<'t>,
+    pub(crate) scenario: &'t Scenario,
+    many: Vec<String>,
+}
+
+/// A host with one box and some veths.
+pub(crate) fn topology() -> (Topology, Vec<String>) {
+    let topology = Topology::new(1);
+    let many = add_pairs(&topology.host, if machine::full() { MANY } else { FEW });
+    (topology, many)
+}
+
+impl<'t> Ground<'t> {
+    pub(crate) fn new(topology: &'t Topology, many: &[String], scenario: &'t Scenario) -> Self {
+        Self { topology, dpctl: Dpctl::new(&topology.host), scenario, many: many.to_vec() }
+    }
+
+    fn words(&self, line: &str) -> String {
+        line.replace("TIGHT", TIGHT).replace("MANY", &self.many.join(" "))
+    }
+
+    /// Runs what goes before the command, from nothing.
+    #[track_caller]
+    pub(crate) fn prepare(&self) -> State {
+        self.dpctl.run("reset --yes");
+        for line in self.scenario.before {
+            self.dpctl.run(&self.words(line));
+        }
+        self.state()
+    }
+
+    /// The command, ready to run.
+    pub(crate) fn command(&self) -> std::process::Command {
+        self.dpctl.command(&self.words(self.scenario.command))
+    }
+
+    /// The state that the command leads to when nothing hinders it, and the calls that it makes.
+    #[track_caller]
+    pub(crate) fn clean(&self, calls: &str) -> (State, Vec<String>) {
+        self.prepare();
+        let (output, calls) = strace::calls(&self.command(), calls);
+        output.ok();
+        (self.state(), calls)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State::of(&self.topology.host, &self.dpctl)
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_still_limited(&self, when: &str) {
+        if self.scenario.limited {
+            assert_limited_both(self.topology, 1, when);
+        }
+    }
+
+    /// Runs the command once more: it must lead to where it leads without hindrance.
+    #[track_caller]
+    pub(crate) fn assert_leads_to(&self, clean: &State, what: &str) {
+        let again = dataplane_tests::command::run(&mut self.command());
+        assert!(again.code == 0 || again.code == self.scenario.done, "{what}: the same again: {again}");
+        self.state().assert_is(clean, &format!("{what}: the same again"));
+        self.assert_still_limited(what);
+    }
+}
+
+/// What matters to traffic and to the next attach: rows, map entries, hooks; not whether programs
+/// are loaded and a bpffs mounted.
+pub(crate) fn work(state: &State) -> Vec<String> {
+    let kinds = ["attachment:", "map entry:", "tcx:", "filter:", "qdisc:"];
+    kinds.iter().flat_map(|kind| state.lines(kind)).map(str::to_owned).collect()
+}
+
+/// The short tier tries the same points everywhere, so that what it finds was changed here.
+const SEED: u64 = 20;
+
+/// Which of `count` points are tried: all of them in a full run, else a `sample`, with the seed
+/// printed; `DATAPLANE_SEED` gives another.
+pub(crate) fn points(name: &str, count: usize, sample: usize) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..count).collect();
+    if machine::full() || count <= sample {
+        return all;
+    }
+    let mut seed = env::var("DATAPLANE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED).max(1);
+    let first = seed;
+    let mut picked: Vec<usize> = (0..sample)
+        .map(|_| {
+            // xorshift64
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let bound = u64::try_from(all.len()).unwrap_or(u64::MAX);
+            all.swap_remove(usize::try_from(seed % bound).unwrap_or(0))
+        })
+        .collect();
+    picked.sort_unstable();
+    say(&format!("{name}: points {picked:?} of {count}, DATAPLANE_SEED={first}"));
+    picked
+}
