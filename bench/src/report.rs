@@ -30,7 +30,7 @@ pub(crate) enum Cell {
     Figure(f64, usize),
 }
 
-/// A promise of the issue.
+/// A promise about a figure.
 #[derive(Debug)]
 pub(crate) struct Target {
     /// Of what.

@@ -21,7 +21,7 @@ use crate::report::{Bound, Cell, Table, Target};
 const CONGESTION: &str = "cubic";
 /// Payload of a full frame over its length: what a rate of whole frames can carry at best.
 const IDEAL: f64 = 1448.0 / 1514.0;
-/// What the issue asks for, of the ideal.
+/// The promise, as a share of the ideal.
 const GOODPUT: f64 = 0.85;
 /// The first window of a flow fills the queue at whatever speed: no part of a steady state.
 const WARM_UP: Duration = Duration::from_secs(2);

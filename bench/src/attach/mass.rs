@@ -18,7 +18,7 @@ use crate::report::{Bound, Cell, Table, Target};
 use crate::rivals::{Naive, Tbf};
 use crate::switch::{self, Switch};
 
-/// What the issue asks for: so many times faster than link by link, and no slower at the end.
+/// The promise: so many times faster than link by link, and no slower at the end.
 const FASTER: f64 = 150.0;
 const LAST_OVER_FIRST: f64 = 1.3;
 

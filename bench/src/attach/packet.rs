@@ -25,7 +25,7 @@ use crate::sys;
 
 /// Runs of one call: some ten milliseconds.
 const REPEAT: u32 = 200_000;
-/// Units that the issue allows, without and with a limit.
+/// The promise, in units, without and with a limit.
 const COUNTERS: f64 = 2.0;
 const LIMIT: f64 = 5.0;
 

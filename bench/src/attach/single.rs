@@ -14,7 +14,7 @@ use crate::report::{Bound, Cell, Table, Target};
 use crate::rivals::{Naive, Tbf};
 use crate::switch::Switch;
 
-/// What the issue allows: the whole process over the kernel's two link creations, and, where
+/// The promise: the whole process over the kernel's two link creations, and, where
 /// nothing is loaded yet, over one of them.
 const WARM: f64 = 1.5;
 const COLD: f64 = 16.0;
