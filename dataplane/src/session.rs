@@ -17,7 +17,7 @@ pub struct Session {
     pub instance: Instance,
     /// Intent.
     pub store: Store,
-    /// The kernel's devices.
+    /// The kernel's devices and filters.
     pub netlink: Netlink,
     /// The pins; `None` before the first attach.
     pub datapath: Option<Datapath>,
