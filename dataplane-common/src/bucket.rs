@@ -19,7 +19,8 @@
 //!
 //! Invariants, whatever the order of timestamps and however many CPUs take at once: in any
 //! window at most `burst + rate x latency + rate x window + one packet` is accepted (one
-//! packet a CPU where CPUs race), and an offer that keeps the queue from running empty gets
+//! packet a CPU where CPUs race; one tick at the rate more where the clock is the coarse one,
+//! see [`Limit::is_slack`]), and an offer that keeps the queue from running empty gets
 //! the rate in full.
 
 use crate::limit::{Limit, UNITS_PER_NS_SHIFT};

@@ -5,8 +5,8 @@
 
 /// The bytes of a packet, where they can be read.
 pub trait Bytes {
-    /// The byte at `offset` from the start of the Ethernet header; `None` past the end.
-    fn byte(&self, offset: u32) -> Option<u8>;
+    /// The `N` bytes at `offset` from the start of the Ethernet header; `None` past the end.
+    fn bytes<const N: usize>(&self, offset: u32) -> Option<[u8; N]>;
 }
 
 const ETHERNET: u32 = 14;
@@ -47,30 +47,37 @@ pub fn header_len(packet: &impl Bytes) -> u32 {
 #[inline(always)]
 fn headers(packet: &impl Bytes) -> Option<u32> {
     let mut l3 = ETHERNET;
-    let mut ether_type = u16_at(packet, 12)?;
+    let mut start = start_of(packet, l3)?;
     for _ in 0..2 {
-        if ether_type == 0x8100 || ether_type == 0x88a8 {
-            ether_type = u16_at(packet, l3 + 2)?;
+        if matches!(start.ether_type, 0x8100 | 0x88a8) {
             l3 += 4;
+            start = start_of(packet, l3)?;
         }
     }
-    let (l4, protocol) = match ether_type {
-        0x0800 => (l3 + u32::from(packet.byte(l3)? & 0x0f) * 4, packet.byte(l3 + 9)?),
+    let (l4, protocol) = match start.ether_type {
+        0x0800 => (l3 + u32::from(start.header[0] & 0x0f) * 4, start.header[9]),
         // Extension headers in front of an offloaded TCP segment do not occur in practice;
         // with them the segment counts as if it had the least headers.
-        0x86dd => (l3 + 40, packet.byte(l3 + 6)?),
+        0x86dd => (l3 + 40, start.header[6]),
         _ => return None,
     };
     match protocol {
-        TCP => Some(l4 + u32::from(packet.byte(l4 + 12)? >> 4) * 4),
+        TCP => packet.bytes(l4 + 12).map(|[offset]| l4 + u32::from(offset >> 4) * 4),
         UDP => Some(l4 + 8),
         _ => None,
     }
 }
 
+/// How a layer 3 header begins, and the type that stands in front of it: one read for both.
+struct Start {
+    ether_type: u16,
+    header: [u8; 10],
+}
+
 #[inline(always)]
-fn u16_at(packet: &impl Bytes, offset: u32) -> Option<u16> {
-    Some(u16::from_be_bytes([packet.byte(offset)?, packet.byte(offset + 1)?]))
+fn start_of(packet: &impl Bytes, l3: u32) -> Option<Start> {
+    let [high, low, header @ ..] = packet.bytes::<12>(l3 - 2)?;
+    Some(Start { ether_type: u16::from_be_bytes([high, low]), header })
 }
 
 #[cfg(test)]
@@ -78,8 +85,8 @@ mod tests {
     use super::*;
 
     impl Bytes for Vec<u8> {
-        fn byte(&self, offset: u32) -> Option<u8> {
-            self.get(offset as usize).copied()
+        fn bytes<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+            self.get(offset as usize..)?.first_chunk().copied()
         }
     }
 

@@ -95,6 +95,8 @@ const COST_SHIFT: u32 = 8;
 /// What a packet is charged at the most. Real ones stay below; one that claims segments of a
 /// byte each would come to 75 MB, and its word would look like another limit's.
 const LARGEST_PACKET: u32 = 1 << 21;
+/// Five of the longest ticks, in units.
+const SLACK: u64 = 50_000_000 << UNITS_PER_NS_SHIFT;
 const UNITS_PER_SECOND: u64 = 1_000_000_000 << UNITS_PER_NS_SHIFT;
 
 impl Limit {
@@ -131,6 +133,14 @@ impl Limit {
     /// Whether a byte costs less than under `other`; no limit is as fast as can be.
     pub const fn is_faster_than(&self, other: &Self) -> bool {
         other.is_set() && self.cost_per_byte < other.cost_per_byte
+    }
+
+    /// Whether the queue is so long, below the first backlog and above it, that a clock which
+    /// stands still between two ticks (10 ms apart at the most) does for it: what passes in the
+    /// long run is the same, and in a window one tick's worth more.
+    #[inline(always)]
+    pub const fn is_slack(&self) -> bool {
+        self.first_backlog >= SLACK && self.full_backlog - self.first_backlog >= SLACK
     }
 
     /// What `bytes` cost, in units. At `Rate::MIN` the product of the largest packet just fits.

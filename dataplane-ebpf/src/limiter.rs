@@ -16,7 +16,10 @@ pub(crate) fn run(ctx: TcContext, direction: Direction) -> Verdict {
     let Some(slot) = maps::slot(packet.ifindex()) else { return Verdict::Next };
     let wire = packet.wire();
     let verdict = match maps::limit(slot, direction) {
-        Some((limit, word)) => take(&word, limit, clock::now(), wire.bytes, clock::random).into(),
+        Some((limit, word)) => {
+            let now = if limit.is_slack() { clock::now_coarse() } else { clock::now() };
+            take(&word, limit, now, wire.bytes, clock::random).into()
+        }
         None => Verdict::Next,
     };
     maps::count(slot, direction, verdict, wire);

@@ -24,13 +24,15 @@ static COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(CAPAC
 /// The attachment of an interface.
 #[inline(always)]
 pub(crate) fn slot(ifindex: u32) -> Option<Slot> {
-    // SAFETY: user space replaces whole values; a value read while it is replaced is old or new.
+    // SAFETY: user space replaces whole values, of four bytes: the one read is old or new.
     unsafe { SLOTS.get(ifindex) }.copied()
 }
 
 /// The limit of a direction and its bucket; `None` where nothing is limited.
 #[inline(always)]
 pub(crate) fn limit(slot: Slot, direction: Direction) -> Option<(&'static Limit, BucketWord)> {
+    // Copied in place when it is set: a packet may see a part of the old limit beside a part of
+    // the new. Any bits are a limit, and the next packet sees the new one.
     let limit = &LIMITS.get(slot.index)?.0[direction.index()];
     if !limit.is_set() {
         return None;

@@ -31,11 +31,13 @@ impl Packet {
 }
 
 impl Bytes for Packet {
-    fn byte(&self, offset: u32) -> Option<u8> {
-        let mut byte = 0u8;
-        // SAFETY: the destination is one byte, as the length says; the kernel checks the offset.
+    #[inline(always)] // the length is a constant to the verifier
+    fn bytes<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
+        let mut bytes = [0u8; N];
+        let length = u32::try_from(N).ok()?;
+        // SAFETY: the destination is as long as the length says; the kernel checks the offset.
         let failed =
-            unsafe { bpf_skb_load_bytes(self.ctx.skb.skb.cast(), offset, (&raw mut byte).cast(), 1) };
-        (failed == 0).then_some(byte)
+            unsafe { bpf_skb_load_bytes(self.ctx.skb.skb.cast(), offset, (&raw mut bytes).cast(), length) };
+        (failed == 0).then_some(bytes)
     }
 }

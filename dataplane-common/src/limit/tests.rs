@@ -40,6 +40,14 @@ pub(crate) fn limits() -> impl Strategy<Value = (Shape, Limit)> {
     shapes().prop_filter_map("queue too long", |shape| Some((shape, Limit::new(shape).ok()?)))
 }
 
+/// Limits that the coarse clock serves.
+pub(crate) fn slack_limits() -> impl Strategy<Value = (Shape, Limit)> {
+    shapes().prop_filter_map("queue too long", |shape| {
+        let shape = Shape { latency: Nanos::from_ns(shape.latency.ns() + 101_000_000), ..shape };
+        Some((shape, Limit::new(shape).ok()?))
+    })
+}
+
 #[test]
 fn no_limit_is_all_zero() {
     // All bytes: the size is asserted to be that of the fields.
@@ -63,12 +71,26 @@ fn the_longest_queue_is_allowed_and_a_nanosecond_more_is_not() {
 }
 
 #[test]
+fn a_queue_is_slack_from_five_ticks_below_the_first_backlog_and_five_above() {
+    let is_slack = |burst, latency_ms: u64| {
+        let rate = Rate::from_bits_per_s(8_000_000).expect("in range");
+        let latency = Nanos::from_ns(latency_ms * 1_000_000);
+        Limit::new(Shape { rate, burst: Bytes::from_bytes(burst), latency }).expect("a limit").is_slack()
+    };
+    assert!(is_slack(0, 100));
+    assert!(!is_slack(0, 99));
+    assert!(!is_slack(1_000_000, 99), "a second of burst, but a ramp of less than 50 ms");
+    assert!(!Limit::NONE.is_slack());
+}
+
+#[test]
 fn default_shape_is_a_limit_at_every_rate() {
     for rate in [Rate::MIN.bits_per_s(), 1000, 128_000, 10_000_000, 1_000_000_000, Rate::MAX.bits_per_s()] {
         let rate = Rate::from_bits_per_s(rate).expect("in range");
         let burst = Shape::default_burst(rate);
         assert!(burst.bytes() >= 2 * Shape::FRAME.bytes());
-        assert!(Limit::new(Shape { rate, burst, latency: Shape::DEFAULT_LATENCY }).is_ok(), "{rate}");
+        let limit = Limit::new(Shape { rate, burst, latency: Shape::DEFAULT_LATENCY }).expect("a limit");
+        assert!(limit.is_slack(), "{rate} by default: the cheap clock");
     }
 }
 
