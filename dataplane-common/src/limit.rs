@@ -92,9 +92,9 @@ pub const UNITS_PER_NS_SHIFT: u32 = 8;
 
 /// Costs are computed with 8 bits more than the word has.
 const COST_SHIFT: u32 = 8;
-/// What a packet is charged at the most. Real ones stay below; one that claims segments of a
-/// byte each would come to 75 MB, and its word would look like another limit's.
-const LARGEST_PACKET: u32 = 1 << 21;
+/// What a packet is charged at the most: more than 64 KB cut into segments of a byte, with the
+/// longest headers each, come to. Beyond, its word would look like another limit's.
+const LARGEST_PACKET: u32 = 1 << 24;
 /// Five of the longest ticks, in units.
 const SLACK: u64 = 50_000_000 << UNITS_PER_NS_SHIFT;
 const UNITS_PER_SECOND: u64 = 1_000_000_000 << UNITS_PER_NS_SHIFT;
@@ -130,11 +130,6 @@ impl Limit {
         self.cost_per_byte != 0
     }
 
-    /// Whether a byte costs less than under `other`; no limit is as fast as can be.
-    pub const fn is_faster_than(&self, other: &Self) -> bool {
-        other.is_set() && self.cost_per_byte < other.cost_per_byte
-    }
-
     /// Whether the queue is so long, below the first backlog and above it, that a clock which
     /// stands still between two ticks (10 ms apart at the most) does for it: what passes in the
     /// long run is the same, and in a window one tick's worth more.
@@ -143,18 +138,20 @@ impl Limit {
         self.first_backlog >= SLACK && self.full_backlog - self.first_backlog >= SLACK
     }
 
-    /// What `bytes` cost, in units. At `Rate::MIN` the product of the largest packet just fits.
+    /// What `bytes` cost, in units. In two halves, since the product of the largest packet at
+    /// `Rate::MIN` has 67 bits.
     #[inline(always)]
     pub(crate) const fn cost(&self, bytes: u32) -> u64 {
-        let bytes = if bytes < LARGEST_PACKET { bytes } else { LARGEST_PACKET };
-        (bytes as u64).wrapping_mul(self.cost_per_byte) >> COST_SHIFT
+        let bytes = if bytes < LARGEST_PACKET { bytes } else { LARGEST_PACKET } as u64;
+        let (whole, rest) = (self.cost_per_byte >> COST_SHIFT, self.cost_per_byte & ((1 << COST_SHIFT) - 1));
+        bytes.wrapping_mul(whole).wrapping_add(bytes.wrapping_mul(rest) >> COST_SHIFT)
     }
 
     /// A backlog past this, in units, is not one of this limit: the whole queue, a second, and
-    /// 16 MiB more (the packets that many CPUs may accept at once).
+    /// 32 MiB more (the largest packet, and what many CPUs may accept at once).
     #[inline(always)]
     pub(crate) const fn stale_after(&self) -> u64 {
-        self.full_backlog + UNITS_PER_SECOND + (self.cost_per_byte << (24 - COST_SHIFT))
+        self.full_backlog + UNITS_PER_SECOND + (self.cost_per_byte << (25 - COST_SHIFT))
     }
 
     /// The share of 2^32 that is dropped at `backlog`, which lies past the first backlog: the

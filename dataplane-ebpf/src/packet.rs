@@ -3,7 +3,7 @@
 
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::programs::TcContext;
-use dataplane_common::frame::{Bytes, Wire, header_len, wire};
+use dataplane_common::frame::{Octets, Wire, header_len, wire};
 
 /// A packet at a hook.
 pub(crate) struct Packet {
@@ -30,7 +30,7 @@ impl Packet {
     }
 }
 
-impl Bytes for Packet {
+impl Octets for Packet {
     #[inline(always)] // the length is a constant to the verifier
     fn bytes<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
         let mut bytes = [0u8; N];

@@ -34,15 +34,14 @@ pub async fn attach(
     progress: impl FnMut(usize),
 ) -> Result<()> {
     let map_limits = request.limits.to_map()?;
-    let plan = plan(session, devices, request)?;
+    let mut plan = plan(session, devices, request)?;
+    look_at_clsact(session, &mut plan.fresh).await?;
     hook::prepare(&session.instance)?;
     session.datapath()?;
     refuse_strays(session, &plan.fresh)?;
-    session.store.put(&plan.fresh)?;
-    session.store.put(&plan.changed)?;
-
-    let Plan { hook, mut fresh, changed, before } = plan;
-    match act(session, hook, &mut fresh, &changed, map_limits, progress).await {
+    let Plan { mut fresh, changed, before } = plan;
+    session.store.put(fresh.iter().chain(&changed))?;
+    match act(session, &mut fresh, &changed, map_limits, progress).await {
         Ok(()) => Ok(()),
         Err(error) => match undo(session, &fresh, &before).await {
             Ok(()) => Err(error),
@@ -53,16 +52,12 @@ pub async fn attach(
 
 async fn act(
     session: &mut Session,
-    hook: Hook,
     fresh: &mut [Attachment],
     changed: &[Attachment],
     limits: layout::Limits,
     mut progress: impl FnMut(usize),
 ) -> Result<()> {
-    let expedited = Expedited::for_links(match hook {
-        Hook::Tcx => 2 * fresh.len(),
-        Hook::Clsact => 0,
-    });
+    let expedited = Expedited::for_links(links(fresh));
     for (done, row) in fresh.iter_mut().enumerate() {
         attach_one(session, row, limits).await?;
         progress(done + 1);
@@ -73,7 +68,6 @@ async fn act(
 }
 
 struct Plan {
-    hook: Hook,
     fresh: Vec<Attachment>,
     changed: Vec<Attachment>,
     before: Vec<Attachment>,
@@ -85,7 +79,7 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
     let taken: HashSet<u32> = rows.iter().map(|row| row.slot).collect();
     let mut free = (0..CAPACITY).filter(|slot| !taken.contains(slot));
     let hook = choose_hook(request.hook)?;
-    let mut plan = Plan { hook, fresh: Vec::new(), changed: Vec::new(), before: Vec::new() };
+    let mut plan = Plan { fresh: Vec::new(), changed: Vec::new(), before: Vec::new() };
     let asked = devices.iter().filter(|device| !by_ifindex.contains_key(&device.ifindex)).count();
     for device in devices {
         match by_ifindex.get(&device.ifindex) {
@@ -94,6 +88,7 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
                 plan.before.push((*row).clone());
                 plan.changed.push(Attachment {
                     interface: device.name.clone(),
+                    mac: device.mac,
                     limits: request.limits,
                     state: State::Changing,
                     ..(*row).clone()
@@ -110,8 +105,7 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
                         mac: device.mac,
                         hook,
                         order: request.order.unwrap_or_default(),
-                        // Until the kernel says otherwise: an undo then removes it if nobody uses it.
-                        made_clsact: hook == Hook::Clsact,
+                        made_clsact: false,
                         state: State::Creating,
                         limits: request.limits,
                     });
@@ -120,6 +114,17 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
         }
     }
     Ok(plan)
+}
+
+/// Which of them will get a clsact of ours, to be known before one is made.
+async fn look_at_clsact(session: &Session, fresh: &mut [Attachment]) -> Result<()> {
+    for row in fresh.iter_mut().filter(|row| row.hook == Hook::Clsact) {
+        row.made_clsact = !session.netlink.has_clsact(&row.interface, row.ifindex).await?;
+        if !row.made_clsact {
+            hook::refuse_taken(&session.netlink, row).await?;
+        }
+    }
+    Ok(())
 }
 
 fn choose_hook(asked: Option<Hook>) -> Result<Hook> {
@@ -147,13 +152,10 @@ fn refuse_other_hook(row: &Attachment, device: &Device, request: Request) -> Res
 /// Hooks that this database does not know must not be doubled, nor undone.
 fn refuse_strays(session: &mut Session, fresh: &[Attachment]) -> Result<()> {
     for row in fresh {
-        if session.datapath()?.tables.slot(row.ifindex)?.is_some()
-            || hook::is_pinned(&session.instance, row.slot)
-        {
-            return Err(Error::UnknownHook {
-                name: row.interface.clone(),
-                database: session.instance.database(),
-            });
+        let in_map = session.datapath()?.tables.slot(row.ifindex)?.is_some();
+        if in_map || hook::is_pinned(&session.instance, row.slot) {
+            let name = if in_map { row.interface.clone() } else { format!("slot {}", row.slot) };
+            return Err(Error::UnknownHook { name, database: session.instance.database() });
         }
     }
     Ok(())
@@ -170,9 +172,14 @@ async fn attach_one(session: &mut Session, row: &mut Attachment, limits: layout:
     }
 }
 
+fn links(rows: &[Attachment]) -> usize {
+    2 * rows.iter().filter(|row| row.hook == Hook::Tcx).count()
+}
+
 /// Takes back what was attached, in reverse, and gives the others their old limits. A row that
 /// cannot be undone stays unfinished, for the next command.
 async fn undo(session: &mut Session, fresh: &[Attachment], before: &[Attachment]) -> Result<()> {
+    let expedited = Expedited::for_links(links(fresh));
     let mut errors = Vec::new();
     let mut undone = Vec::with_capacity(fresh.len());
     for row in fresh.iter().rev() {
@@ -181,6 +188,7 @@ async fn undo(session: &mut Session, fresh: &[Attachment], before: &[Attachment]
             Err(error) => errors.push(error),
         }
     }
+    drop(expedited);
     let restored = reconcile::restore(session, before).await;
     let state = if restored.is_ok() { State::Ready } else { State::Changing };
     errors.extend(restored.err());

@@ -107,7 +107,8 @@ impl Limits {
         Ok(layout::Limits([from?, to?]))
     }
 
-    /// The options of `dpctl attach` that set them.
+    /// The options of `dpctl attach` that set them. A burst or latency that is not that of every
+    /// limited direction has none.
     pub fn as_options(&self) -> String {
         let [from, to] = self.0;
         let mut options = Vec::new();
@@ -118,12 +119,12 @@ impl Limits {
                 options.extend(to.map(|shape| format!("--to-container {}", shape.rate)));
             }
         }
-        // Both directions were given the same, if any was given.
-        if let Some(shape) = from.or(to) {
-            if shape.burst != Shape::default_burst(shape.rate) {
+        if let Some((shape, other)) = from.or(to).zip(to.or(from)) {
+            let is_default = |shape: Shape| shape.burst == Shape::default_burst(shape.rate);
+            if shape.burst == other.burst && !(is_default(shape) && is_default(other)) {
                 options.push(format!("--burst {}", shape.burst));
             }
-            if shape.latency != Shape::DEFAULT_LATENCY {
+            if shape.latency == other.latency && shape.latency != Shape::DEFAULT_LATENCY {
                 options.push(format!("--latency {}", shape.latency));
             }
         }

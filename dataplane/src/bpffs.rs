@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::statfs;
+use rustix::fs::{Access, access, statfs};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::error::{Attempt, Error, Result};
@@ -32,20 +32,22 @@ pub fn judge(dir: &Path) -> Result<()> {
 
 /// Makes `dir` a directory on a bpffs that only root may enter. If it lies on none, one is
 /// mounted on it (or, for directories below /sys/fs/bpf, there), and `record` says so.
-pub fn prepare(dir: &Path, record: &Path) -> Result<()> {
+pub fn prepare(dir: &Path, record: &Path, boot_id: &str) -> Result<()> {
     if !on_bpffs(dir) {
         let lock = LockFile::take(record).attempt(|| format!("lock {}", record.display()))?;
         // Another instance may have mounted it meanwhile.
         if !on_bpffs(dir) {
-            mount_for(dir, &lock)?;
+            mount_for(dir, &lock, boot_id)?;
         }
     }
-    private_dir::make(dir).map_err(|error| Error::Bpffs {
+    let unwritable = |error: &dyn std::fmt::Display| Error::Bpffs {
         path: dir.to_owned(),
         problem: format!(
             "cannot be written to ({error}); mount a bpffs read-write, or choose another --bpffs-dir"
         ),
-    })
+    };
+    private_dir::make(dir).map_err(|error| unwritable(&error))?;
+    access(dir, Access::WRITE_OK).map_err(|errno| unwritable(&errno))
 }
 
 /// Whether `dir`, or the nearest directory above it that exists, is on a bpffs.
@@ -54,11 +56,16 @@ pub fn on_bpffs(dir: &Path) -> bool {
 }
 
 /// Unmounts what [`prepare`] mounted, unless somebody has pins there.
-pub fn release(record: &Path) -> Result<()> {
+pub fn release(record: &Path, boot_id: &str) -> Result<()> {
     let Some(lock) = LockFile::try_take(record) else { return Ok(()) };
-    let mut point = String::new();
-    lock.file().read_to_string(&mut point).attempt(|| format!("read {}", record.display()))?;
+    let mut text = String::new();
+    lock.file().read_to_string(&mut text).attempt(|| format!("read {}", record.display()))?;
+    let (boot, point) = text.split_once(' ').unwrap_or_default();
     let point = PathBuf::from(point);
+    // A mount ends with its boot; what is there now is somebody else's.
+    if boot != boot_id {
+        return fs::remove_file(record).attempt(|| format!("remove {}", record.display()));
+    }
     if !private_dir::is_empty(&point) {
         return Ok(());
     }
@@ -68,14 +75,15 @@ pub fn release(record: &Path) -> Result<()> {
     fs::remove_file(record).attempt(|| format!("remove {}", record.display()))
 }
 
-fn mount_for(dir: &Path, record: &LockFile) -> Result<()> {
+fn mount_for(dir: &Path, record: &LockFile, boot_id: &str) -> Result<()> {
     let point = if dir.starts_with(STANDARD) { Path::new(STANDARD) } else { dir };
     if point == dir {
         private_dir::make(dir)?;
     }
     // Recorded first: a record without a mount is harmless, a mount without a record stays for ever.
-    let name = point.as_os_str().as_encoded_bytes();
-    record.file().write_all(name).attempt(|| format!("record the mount of {}", point.display()))?;
+    let text = [boot_id.as_bytes(), b" ", point.as_os_str().as_encoded_bytes()].concat();
+    let written = record.file().set_len(0).and_then(|()| record.file().write_all(&text));
+    written.attempt(|| format!("record the mount of {}", point.display()))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("bpffs", point, "bpf", flags, c"mode=0700").map_err(|errno| Error::Bpffs {
         path: point.to_owned(),

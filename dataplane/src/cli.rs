@@ -152,7 +152,7 @@ impl Global {
 
 /// A line beside the result: something to know, not an error.
 fn note(text: &str) {
-    eprintln!("dpctl: {text}");
+    output::tell(text);
 }
 
 /// So many interfaces, in words.

@@ -63,11 +63,11 @@ fn mounts(instance: &Instance) -> Check {
 
 fn switch() -> Check {
     if expedite::is_abandoned() {
-        Check::bad("rcu_expedited", "left on by a killed command; the next attach or detach sets it back")
+        Check::bad("rcu_expedited", "left on by a killed command; the next command sets it back")
     } else if expedite::has_isolated_cpus() {
-        Check::ok("rcu_expedited", "not used, since CPUs are isolated: mass attach takes 24 ms an interface")
+        Check::ok("rcu_expedited", "not used, since CPUs are isolated: each link takes tens of milliseconds")
     } else {
-        Check::ok("rcu_expedited", "set for the time of a mass attach, and set back")
+        Check::ok("rcu_expedited", "set while links are attached or detached, and set back")
     }
 }
 

@@ -28,6 +28,20 @@ pub enum Error {
         /// What else might help.
         hint: Option<String>,
     },
+    /// An interface that the kernel describes in a way that cannot be read.
+    #[error(
+        "{name}: the kernel's description of it cannot be read (an alias that is not UTF-8?); set another: ip link set {name} alias TEXT"
+    )]
+    UnreadableDevice {
+        /// As asked for.
+        name: String,
+    },
+    /// A listing that never came to rest.
+    #[error("{call}: it changed every time it was listed; try again")]
+    Changing {
+        /// What was attempted.
+        call: String,
+    },
     /// Not a veth, and `--force` was not given.
     #[error(
         "{name}: a {kind} device, not a veth; limits sit on the host side of a container's veth (--force attaches all the same)"
@@ -82,6 +96,18 @@ pub enum Error {
         /// The interface.
         name: String,
     },
+    /// Another's filter has our priority and handle.
+    #[error(
+        "{name}: another program's filter has our place in {direction} (priority {priority}), perhaps another dpctl's with its own --state-dir; use --hook tcx, or --order to take the other place"
+    )]
+    PlaceTaken {
+        /// The interface.
+        name: String,
+        /// Which way.
+        direction: &'static str,
+        /// The filter's priority.
+        priority: u16,
+    },
     /// Not a directory, where one is to be kept.
     #[error("{path}: not a directory; choose another")]
     NotDirectory {
@@ -95,6 +121,14 @@ pub enum Error {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// A directory of somebody else's.
+    #[error("{path}: belongs to user {uid}, who could change what is in it; choose a directory of root's")]
+    OthersDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        uid: u32,
     },
     /// Not root.
     #[error("{0}: needs root; run it with sudo")]
@@ -144,6 +178,18 @@ pub enum Error {
         name: String,
         /// The database.
         database: PathBuf,
+    },
+    /// A database whose pins lie elsewhere.
+    #[error(
+        "{database}: its pins lie in {known}, asked for {asked}; give that --bpffs-dir, or another --state-dir"
+    )]
+    OtherPins {
+        /// The database.
+        database: PathBuf,
+        /// Where its pins lie.
+        known: PathBuf,
+        /// Where they were looked for.
+        asked: PathBuf,
     },
     /// A pin under one of our names that we did not make.
     #[error("{path}: not ours ({found}, expected {wanted}); move it away, or choose another --bpffs-dir")]
@@ -217,18 +263,30 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Limit(_) | Self::NotVeth { .. } => 2,
             Self::NoSuchInterface { .. } | Self::NotAttached { .. } | Self::NoHostSide { .. } => 3,
-            Self::Full { .. } | Self::OtherHook { .. } | Self::IngressQdisc { .. } | Self::Busy { .. } => 4,
+            Self::Full { .. }
+            | Self::OtherHook { .. }
+            | Self::IngressQdisc { .. }
+            | Self::PlaceTaken { .. }
+            | Self::Busy { .. } => 4,
             Self::NotRoot(_) => 5,
             Self::Kernel { .. } | Self::PrivateMounts { .. } | Self::Bpffs { .. } | Self::Load(_) => 6,
             Self::OpenDirectory { .. }
+            | Self::OthersDirectory { .. }
             | Self::NotDirectory { .. }
             | Self::UnknownHook { .. }
+            | Self::OtherPins { .. }
             | Self::Layout { .. }
             | Self::ForeignPin { .. }
             | Self::State { .. } => 7,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 5,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => 4,
-            Self::Io { .. } | Self::Store { .. } | Self::Netlink { .. } | Self::Map { .. } => 1,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => 6,
+            Self::UnreadableDevice { .. }
+            | Self::Changing { .. }
+            | Self::Io { .. }
+            | Self::Store { .. }
+            | Self::Netlink { .. }
+            | Self::Map { .. } => 1,
             Self::Several(errors) => errors.first().map_or(1, Self::exit_code),
         }
     }

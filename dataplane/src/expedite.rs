@@ -1,10 +1,9 @@
-//! `/sys/kernel/rcu_expedited` for the time of a mass attach.
+//! `/sys/kernel/rcu_expedited` for the time that links are attached or detached.
 //!
-//! Every link that is attached or detached waits for an RCU grace period while it holds the
-//! kernel's network lock: tens of milliseconds each, microseconds while the switch is on. It
-//! is system-wide, so it is set only for many interfaces at once, never where CPUs are isolated
-//! from such interruptions, and by a process of its own that sets it back when its parent is
-//! done, ends, or is killed. The value found is written down before the switch is set; should
+//! Every one of them waits for an RCU grace period while it holds the kernel's network lock:
+//! tens of milliseconds each, microseconds while the switch is on. It is system-wide, so it is
+//! set for that time only, never where CPUs are isolated from such interruptions, and by a
+//! process of its own (2 ms) that sets it back when its parent is done, ends, or is killed. The value found is written down before the switch is set; should
 //! that process be killed as well, the next command sets it back.
 
 use std::fs;
@@ -21,8 +20,8 @@ const SWITCH: &str = "/sys/kernel/rcu_expedited";
 const RECORD: &str = "/run/dpctl_rcu_expedited";
 /// The hidden subcommand that runs [`hold`].
 pub const SUBCOMMAND: &str = "hold-rcu-expedited";
-/// From so many links on the switch is worth its while.
-const WORTH: usize = 8;
+/// From so many links on it is worth while to wait for another command that holds the switch.
+const WORTH_A_WAIT: usize = 8;
 
 /// The switch is on while this lives.
 #[derive(Debug)]
@@ -32,10 +31,12 @@ pub struct Expedited {
 }
 
 impl Expedited {
-    /// Sets the switch for `links` links to come, if it is worth it, possible and harmless.
+    /// Sets the switch for `links` links to come, if that is needed, possible and harmless.
     pub fn for_links(links: usize) -> Self {
-        let holder = if links < WORTH || has_isolated_cpus() || is_on() { None } else { start_holder() };
-        Self { holder }
+        // What another command has set, it may set back at any moment.
+        let lasts = links < WORTH_A_WAIT || !Path::new(RECORD).exists();
+        let needless = links == 0 || has_isolated_cpus() || (lasts && is_on());
+        Self { holder: if needless { None } else { start_holder() } }
     }
 }
 
@@ -79,7 +80,10 @@ pub async fn hold() -> Result<()> {
     let found = fs::read_to_string(SWITCH).attempt(|| format!("read {SWITCH}"))?;
     let mut ended = Ended::listen()?;
     record.file().write_all(found.trim().as_bytes()).attempt(|| format!("write {RECORD}"))?;
-    fs::write(SWITCH, "1").attempt(|| format!("set {SWITCH}"))?;
+    if let Err(error) = fs::write(SWITCH, "1") {
+        restore(&record)?;
+        return Err(error).attempt(|| format!("set {SWITCH}"));
+    }
     // A parent that is gone already cannot read this; then stdin has ended as well.
     let told = std::io::stdout().write_all(b"+").and_then(|()| std::io::stdout().flush());
     tracing::debug!("told the parent: {told:?}");
@@ -87,35 +91,43 @@ pub async fn hold() -> Result<()> {
     restore(&record)
 }
 
-/// Sets back what a killed holder left on; does nothing while one is at work.
-pub fn restore_abandoned() -> Result<()> {
-    LockFile::try_take(Path::new(RECORD)).map_or(Ok(()), |record| restore(&record))
+/// Sets back what a killed holder left on; does nothing while one is at work. What cannot be set
+/// back is for `dpctl doctor` to tell: it keeps no command from its work.
+pub fn restore_abandoned() {
+    let restored = LockFile::try_take(Path::new(RECORD)).map(|record| restore(&record));
+    if let Some(Err(error)) = restored {
+        tracing::debug!("{error}");
+    }
 }
 
 /// Whether a switch is on that a killed command left.
 pub fn is_abandoned() -> bool {
-    LockFile::try_take(Path::new(RECORD)).is_some()
+    is_on()
+        && LockFile::try_take(Path::new(RECORD))
+            .is_some_and(|record| found(&record).is_ok_and(|found| is_off(&found)))
 }
 
-/// Sets the switch back to what the record says, and removes that.
+/// Sets the switch back to what the record says, and removes that. Only what differs is written.
 fn restore(record: &LockFile) -> Result<()> {
-    let mut found = String::new();
-    record
-        .file()
-        .rewind()
-        .and_then(|()| record.file().read_to_string(&mut found))
-        .attempt(|| format!("read {RECORD}"))?;
-    // An empty record: its holder had not set the switch yet. Only what the kernel itself shows
-    // is written back.
-    match found.trim() {
-        "" | "1" => {}
-        _ => fs::write(SWITCH, "0").attempt(|| format!("set back {SWITCH}"))?,
+    if is_off(&found(record)?) && is_on() {
+        fs::write(SWITCH, "0").attempt(|| format!("set back {SWITCH}"))?;
     }
     fs::remove_file(RECORD).attempt(|| format!("remove {RECORD}"))
 }
 
+/// The value that a holder found; empty if it had not come to set the switch.
+fn found(record: &LockFile) -> Result<String> {
+    let mut found = String::new();
+    let read = record.file().rewind().and_then(|()| record.file().read_to_string(&mut found));
+    read.map(|_length| found).attempt(|| format!("read {RECORD}"))
+}
+
+fn is_off(found: &str) -> bool {
+    found.trim() == "0"
+}
+
 fn is_on() -> bool {
-    !Path::new(RECORD).exists() && fs::read_to_string(SWITCH).is_ok_and(|value| value.trim() != "0")
+    fs::read_to_string(SWITCH).is_ok_and(|value| value.trim() != "0")
 }
 
 /// Whether the administrator has set CPUs aside that must not be interrupted.

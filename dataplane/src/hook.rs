@@ -1,10 +1,11 @@
-//! Attach and detach: the only file that knows tc and tcx.
+//! Attach and detach: the difference between tcx and clsact ends here.
 //!
 //! tcx (Linux 6.6): a link a direction, pinned, since a link lives as long as somebody holds it.
 //! clsact: a filter a direction under a priority and handle of ours; it lives with its device.
+//! Refuses a place that somebody else's filter has, and pins that are no links of ours.
 
-use std::io;
-use std::os::fd::AsFd;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use dataplane_common::direction::Direction;
@@ -13,7 +14,8 @@ use crate::attachment::{Attachment, Hook};
 use crate::error::{Attempt, Error, Result};
 use crate::instance::Instance;
 use crate::netlink::{Filter, Netlink};
-use crate::object::Datapath;
+use crate::object::{self, Datapath};
+use crate::pin::{Kind, open_own_pin};
 use crate::private_dir;
 use crate::sys::{self, LinkInfo, Order};
 
@@ -40,6 +42,23 @@ pub fn link_dir(instance: &Instance) -> PathBuf {
 
 fn link_pin(instance: &Instance, slot: u32, direction: Direction) -> PathBuf {
     link_dir(instance).join(format!("{}_{slot}", direction.name()))
+}
+
+/// The slots' links that are pinned here, and the pins that have none of our names.
+pub fn pinned(instance: &Instance) -> (Vec<(u32, PathBuf)>, Vec<PathBuf>) {
+    let (mut ours, mut others) = (Vec::new(), Vec::new());
+    for pin in fs::read_dir(link_dir(instance)).into_iter().flatten().flatten() {
+        let name = pin.file_name();
+        let slot = name.to_str().and_then(|name| name.rsplit_once('_')).and_then(|(direction, slot)| {
+            Direction::ALL.iter().find(|ours| ours.name() == direction)?;
+            slot.parse().ok()
+        });
+        match slot {
+            Some(slot) => ours.push((slot, pin.path())),
+            None => others.push(pin.path()),
+        }
+    }
+    (ours, others)
 }
 
 /// Whether a slot has links, known to the database or not.
@@ -100,9 +119,7 @@ pub async fn detach(
     for direction in Direction::ALL {
         let done = match attachment.hook {
             Hook::Tcx => detach_link(&link_pin(instance, attachment.slot, direction)),
-            Hook::Clsact if alive => {
-                netlink.remove_filter(attachment.ifindex, direction, priority(attachment.order), HANDLE).await
-            }
+            Hook::Clsact if alive => remove_filter(instance, netlink, attachment, direction).await,
             Hook::Clsact => Ok(()),
         };
         errors.extend(done.err());
@@ -111,6 +128,40 @@ pub async fn detach(
         errors.extend(netlink.remove_clsact(&attachment.interface, attachment.ifindex).await.err());
     }
     Error::join(errors)
+}
+
+/// Removes our filter; one of another program in its place stays. Without pins nobody can tell
+/// whose program it is, and the place decides.
+async fn remove_filter(
+    instance: &Instance,
+    netlink: &Netlink,
+    attachment: &Attachment,
+    direction: Direction,
+) -> Result<()> {
+    let filters = netlink.filters(attachment.ifindex, direction).await?;
+    let Some(filter) = filters.iter().find(|filter| is_ours(filter, attachment.order)) else {
+        return Ok(());
+    };
+    let programs = object::pinned_programs(instance)?;
+    if !programs.is_empty() && !programs.contains(&filter.program_id) {
+        return Ok(());
+    }
+    netlink.remove_filter(attachment.ifindex, direction, filter.priority, filter.handle).await
+}
+
+/// Refuses a clsact device where a filter already has our place: another instance's.
+pub async fn refuse_taken(netlink: &Netlink, attachment: &Attachment) -> Result<()> {
+    for direction in Direction::ALL {
+        let filters = netlink.filters(attachment.ifindex, direction).await?;
+        if filters.iter().any(|filter| is_ours(filter, attachment.order)) {
+            return Err(Error::PlaceTaken {
+                name: attachment.interface.clone(),
+                direction: direction.name(),
+                priority: priority(attachment.order),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Detaches one direction of a tcx attachment, wherever its device is now.
@@ -135,14 +186,27 @@ async fn unused(netlink: &Netlink, attachment: &Attachment) -> bool {
     true
 }
 
+/// Opens one of our links; `None` if there is no such pin. Another object of that name is refused.
+fn open_link(pin: &Path) -> Result<Option<OwnedFd>> {
+    const WANTED: &str = "a tcx link";
+    let link = match open_own_pin(pin, Kind::Link, WANTED) {
+        Err(Error::Bpffs { .. }) if !pin.exists() => return Ok(None),
+        other => other?,
+    };
+    match sys::link_info(link.as_fd()).attempt(|| format!("examine {}", pin.display()))? {
+        Some(_) => Ok(Some(link)),
+        None => Err(Error::ForeignPin {
+            path: pin.to_owned(),
+            found: "another kind of link".to_owned(),
+            wanted: WANTED.to_owned(),
+        }),
+    }
+}
+
 /// Detaches a pinned link now and removes its pin. Unpinning alone would detach it later, by a
 /// worker of the kernel.
 pub fn detach_link(pin: &Path) -> Result<()> {
-    let link = match sys::open_pin(pin) {
-        Ok(link) => link,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).attempt(|| format!("open {}", pin.display())),
-    };
+    let Some(link) = open_link(pin)? else { return Ok(()) };
     match sys::link_detach(link.as_fd()) {
         // ENOLINK: its device is gone already.
         Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOLINK | libc::ENOENT)) => {
@@ -150,7 +214,7 @@ pub fn detach_link(pin: &Path) -> Result<()> {
         }
         _ => {}
     }
-    std::fs::remove_file(pin).attempt(|| format!("remove {}", pin.display()))
+    fs::remove_file(pin).attempt(|| format!("remove {}", pin.display()))
 }
 
 /// Puts the datapath's program in place of the one that runs, without a gap.
@@ -166,7 +230,7 @@ pub async fn swap(
         Hook::Tcx => {
             let pin = link_pin(instance, attachment.slot, direction);
             let call = || format!("upgrade {} of {}", direction.name(), attachment.interface);
-            let link = sys::open_pin(&pin).attempt(call)?;
+            let link = open_own_pin(&pin, Kind::Link, "a tcx link")?;
             sys::link_update(link.as_fd(), program).attempt(call)
         }
         Hook::Clsact => {
@@ -219,13 +283,16 @@ pub async fn programs(netlink: &Netlink, attachment: &Attachment, direction: Dir
     }
 }
 
+/// Whether a tcx link of the attachment is on the interface of that number; a clsact filter
+/// cannot be asked.
+pub fn leads_here(instance: &Instance, attachment: &Attachment) -> Result<bool> {
+    let link = link(instance, attachment.slot, Direction::FromContainer)?;
+    Ok(link.is_some_and(|link| link.ifindex == attachment.ifindex))
+}
+
 fn link(instance: &Instance, slot: u32, direction: Direction) -> Result<Option<LinkInfo>> {
     let pin = link_pin(instance, slot, direction);
-    let link = match sys::open_pin(&pin) {
-        Ok(link) => link,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).attempt(|| format!("open {}", pin.display())),
-    };
+    let Some(link) = open_link(&pin)? else { return Ok(None) };
     sys::link_info(link.as_fd()).attempt(|| format!("examine {}", pin.display()))
 }
 

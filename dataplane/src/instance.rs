@@ -64,7 +64,7 @@ impl Instance {
     pub fn prepare(&self) -> Result<LockFile> {
         bpffs::judge(&self.bpffs)?;
         let lock = self.lock()?;
-        bpffs::prepare(&self.bpffs, &self.mount_record)?;
+        bpffs::prepare(&self.bpffs, &self.mount_record, &self.boot_id)?;
         private_dir::make(&self.pins)?;
         Ok(lock)
     }

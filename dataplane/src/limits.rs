@@ -21,7 +21,7 @@ fn write(session: &mut Session, rows: &[Attachment]) -> Result<()> {
     let rows_in = |state| rows.iter().map(|row| Attachment { state, ..row.clone() }).collect::<Vec<_>>();
     session.store.put(&rows_in(State::Changing))?;
     for row in rows {
-        session.datapath()?.tables.set_limits(row.slot, row.limits.to_map()?)?;
+        session.datapath()?.tables.change_limits(row.slot, row.limits.to_map()?)?;
     }
     session.store.put(&rows_in(State::Ready))
 }

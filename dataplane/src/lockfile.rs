@@ -46,7 +46,16 @@ impl LockFile {
 }
 
 fn open(path: &Path, create: bool) -> io::Result<File> {
-    OpenOptions::new().create(create).truncate(false).read(true).write(true).mode(0o600).open(path)
+    // A symbolic link is somebody's trap, and would never lead to what is locked.
+    let flags = libc::O_NOFOLLOW;
+    OpenOptions::new()
+        .create(create)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(path)
 }
 
 fn leads_to(path: &Path, file: &File) -> bool {

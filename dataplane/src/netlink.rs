@@ -6,17 +6,17 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use rtnetlink::packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
+    NetlinkMessage, NetlinkPayload,
 };
+use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage};
 use rtnetlink::packet_route::nsid::{NsidAttribute, NsidMessage};
 use rtnetlink::packet_route::tc::{
     TcAttribute, TcBpfFlags, TcFilterBpf, TcFilterBpfOption, TcHandle, TcMessage, TcOption,
 };
-use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use dataplane_common::direction::Direction;
 
@@ -53,6 +53,17 @@ pub struct Peer {
     pub nsid: Option<i32>,
 }
 
+/// What became of a look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// There it is.
+    Found(Device),
+    /// The kernel has none.
+    None,
+    /// The kernel has one, and described it in a way that cannot be read.
+    Unreadable,
+}
+
 impl Device {
     /// Whether it is one end of a veth pair.
     pub fn is_veth(&self) -> bool {
@@ -86,22 +97,37 @@ impl Netlink {
 
     /// All devices of the namespace.
     pub async fn devices(&self) -> Result<Vec<Device>> {
-        let links = self
-            .handle
-            .link()
-            .get()
-            .set_filter_mask(AddressFamily::Unspec, vec![LinkExtentMask::SkipStats])
-            .execute();
-        links.map_ok(device).try_collect().await.attempt(|| "list interfaces".to_owned())
+        let mut message = LinkMessage::default();
+        message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let message = RouteNetlinkMessage::GetLink(message);
+        let links = self.ask(message, NLM_F_DUMP, || "list interfaces".to_owned()).await?;
+        Ok(links.into_iter().filter_map(device).collect())
     }
 
     /// One device; `None` if there is none of that name.
     pub async fn device(&self, name: &str) -> Result<Option<Device>> {
-        let answer = self.handle.link().get().match_name(name.to_owned()).execute().try_next().await;
-        match answer {
-            Ok(link) => Ok(link.map(device)),
-            Err(error) if is_errno(&error, libc::ENODEV) => Ok(None),
-            Err(source) => Err(Error::Netlink { call: format!("look up interface {name}"), source }),
+        let mut message = LinkMessage::default();
+        message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        match self.look_up(message, || format!("look up interface {name}")).await? {
+            Lookup::Found(device) => Ok(Some(device)),
+            Lookup::None => Ok(None),
+            Lookup::Unreadable => Err(Error::UnreadableDevice { name: name.to_owned() }),
+        }
+    }
+
+    /// One device, by its number.
+    pub async fn device_numbered(&self, ifindex: u32) -> Result<Lookup> {
+        let mut message = LinkMessage::default();
+        message.header.index = ifindex;
+        self.look_up(message, || format!("look up interface {ifindex}")).await
+    }
+
+    // With an acknowledgement, since an answer that cannot be decoded is passed over in silence.
+    async fn look_up(&self, message: LinkMessage, call: impl Fn() -> String) -> Result<Lookup> {
+        match self.ask(RouteNetlinkMessage::GetLink(message), NLM_F_ACK, call).await {
+            Ok(links) => Ok(links.into_iter().find_map(device).map_or(Lookup::Unreadable, Lookup::Found)),
+            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::ENODEV) => Ok(Lookup::None),
+            Err(error) => Err(error),
         }
     }
 
@@ -121,6 +147,21 @@ impl Netlink {
         }))
     }
 
+    /// Whether a device has a clsact qdisc. Refuses one with an ingress qdisc, which stands in
+    /// the same place and runs filters on one side only; the kernel refuses to show it under
+    /// another's name.
+    pub async fn has_clsact(&self, device: &str, ifindex: u32) -> Result<bool> {
+        let message = RouteNetlinkMessage::GetQueueDiscipline(clsact(ifindex));
+        match self.ask(message, NLM_F_ACK, || format!("look up the clsact of {device}")).await {
+            Ok(_) => Ok(true),
+            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::ENOENT) => Ok(false),
+            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EINVAL) => {
+                Err(Error::IngressQdisc { name: device.to_owned() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Adds a clsact qdisc; `false` if there is one already.
     pub async fn add_clsact(&self, device: &str, ifindex: u32) -> Result<bool> {
         let message = RouteNetlinkMessage::NewQueueDiscipline(clsact(ifindex));
@@ -128,21 +169,9 @@ impl Netlink {
         match self.ask(message, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, call).await {
             Ok(_) => Ok(true),
             Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EEXIST) => {
-                self.refuse_ingress(device, ifindex).await.map(|()| false)
+                self.has_clsact(device, ifindex).await.map(|_there| false)
             }
             Err(error) => Err(error),
-        }
-    }
-
-    /// An ingress qdisc stands in the same place and runs filters on one side only. The kernel
-    /// refuses to show it under another's name.
-    async fn refuse_ingress(&self, device: &str, ifindex: u32) -> Result<()> {
-        let message = RouteNetlinkMessage::GetQueueDiscipline(clsact(ifindex));
-        match self.ask(message, NLM_F_ACK, || format!("look up the clsact of {device}")).await {
-            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EINVAL) => {
-                Err(Error::IngressQdisc { name: device.to_owned() })
-            }
-            other => other.map(drop),
         }
     }
 
@@ -208,11 +237,27 @@ impl Netlink {
         flags: u16,
         call: impl Fn() -> String,
     ) -> Result<Vec<RouteNetlinkMessage>> {
+        for _ in 0..LISTINGS {
+            if let Some(answers) = self.ask_once(message.clone(), flags, &call).await? {
+                return Ok(answers);
+            }
+        }
+        Err(Error::Changing { call: call() })
+    }
+
+    /// `None` for a list that changed while the kernel wrote it, and may lack something.
+    async fn ask_once(
+        &self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+        call: &impl Fn() -> String,
+    ) -> Result<Option<Vec<RouteNetlinkMessage>>> {
         let mut request = NetlinkMessage::from(message);
         request.header.flags = NLM_F_REQUEST | flags;
-        let mut answers = self.handle.clone().request(request).attempt(&call)?;
-        let mut messages = Vec::new();
+        let mut answers = self.handle.clone().request(request).attempt(call)?;
+        let (mut messages, mut whole) = (Vec::new(), true);
         while let Some(answer) = answers.next().await {
+            whole &= answer.header.flags & NLM_F_DUMP_INTR == 0;
             match answer.payload {
                 NetlinkPayload::InnerMessage(message) => messages.push(message),
                 NetlinkPayload::Error(error) if error.code.is_some() => {
@@ -224,9 +269,12 @@ impl Netlink {
                 _ => {}
             }
         }
-        Ok(messages)
+        Ok(whole.then_some(messages))
     }
 }
+
+/// As often as a list may change while it is written.
+const LISTINGS: usize = 16;
 
 fn is_errno(error: &rtnetlink::Error, errno: i32) -> bool {
     matches!(error, rtnetlink::Error::NetlinkError(message) if message.raw_code().abs() == errno)
@@ -243,7 +291,8 @@ fn gone_is_fine(answer: Result<Vec<RouteNetlinkMessage>>) -> Result<()> {
     }
 }
 
-fn device(link: LinkMessage) -> Device {
+fn device(message: RouteNetlinkMessage) -> Option<Device> {
+    let RouteNetlinkMessage::NewLink(link) = message else { return None };
     let mut device = Device {
         ifindex: link.header.index,
         name: String::new(),
@@ -272,7 +321,7 @@ fn device(link: LinkMessage) -> Device {
         "loopback".clone_into(&mut device.kind);
     }
     device.peer = peer.map(|ifindex| Peer { ifindex, nsid });
-    device
+    Some(device)
 }
 
 fn kind_name(kind: &InfoKind) -> String {

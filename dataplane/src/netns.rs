@@ -24,7 +24,7 @@ impl NetNs {
     /// By path; a name without `/` is one below /run/netns, as for `ip -n`.
     pub fn open(name: &str) -> Result<Self> {
         let path = if name.contains('/') { PathBuf::from(name) } else { Path::new("/run/netns").join(name) };
-        Self::open_path(&path, name)
+        Self::open_path(&path, &name.escape_debug().to_string())
     }
 
     /// The namespace of a process.
@@ -48,7 +48,7 @@ impl NetNs {
             rustix::fs::Mode::empty(),
         )
         .map_err(|errno| match errno {
-            rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => {
+            rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::NAMETOOLONG => {
                 not_one("no such network namespace; ip netns lists those with a name")
             }
             other => Error::Io { call: format!("open network namespace {name}"), source: other.into() },

@@ -4,6 +4,7 @@
 //! directory and renamed when it is whole, so what stands under the final name is complete.
 //! Every pin is checked to be what its name says before it is used.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -54,15 +55,13 @@ impl Datapath {
     /// are not what their names say.
     pub fn open(instance: &Instance) -> Result<Option<Self>> {
         let dir = layout_dir(instance);
-        if !dir.exists() {
-            return match other_layout(instance) {
-                Some(found) => {
-                    Err(Error::Layout { path: instance.pins.clone(), found, wanted: LAYOUT_VERSION })
-                }
-                None => Ok(None),
-            };
+        let other = other_layouts(instance).iter().find_map(|path| layout_of(path));
+        match other {
+            // Beside ours: made by a later dpctl, since one of an earlier layout is cleared away.
+            Some(found) => Err(Error::Layout { path: instance.pins.clone(), found, wanted: LAYOUT_VERSION }),
+            None if dir.exists() => Self::open_in(&dir).map(Some),
+            None => Ok(None),
         }
-        Self::open_in(&dir).map(Some)
     }
 
     pub(crate) fn open_in(dir: &Path) -> Result<Self> {
@@ -149,7 +148,11 @@ pub fn publish(instance: &Instance, staging: &Path) -> Result<()> {
         return fs::rename(staging, &dir).attempt(call);
     }
     renameat_with(CWD, staging, CWD, &dir, RenameFlags::EXCHANGE).attempt(call)?;
-    remove_pins(staging)
+    // Done, whatever becomes of the old set; the next command finds what is left of it.
+    if let Err(error) = remove_pins(staging) {
+        tracing::debug!("{error}");
+    }
+    Ok(())
 }
 
 /// Throws a staged set away because of an error, and gives that back.
@@ -170,12 +173,41 @@ pub fn other_layouts(instance: &Instance) -> Vec<PathBuf> {
         .collect()
 }
 
-fn other_layout(instance: &Instance) -> Option<String> {
-    other_layouts(instance).first().and_then(|path| layout_of(path))
+/// Removes the layouts that an upgrade to ours has left, for it was killed at its very end.
+pub fn remove_earlier_layouts(instance: &Instance) -> Result<()> {
+    if !layout_dir(instance).exists() {
+        return Ok(());
+    }
+    let earlier = |path: &PathBuf| {
+        layout_of(path)
+            .and_then(|version| version.parse().ok())
+            .is_some_and(|version: u32| version < LAYOUT_VERSION)
+    };
+    other_layouts(instance).iter().filter(|path| earlier(path)).try_for_each(|path| remove_pins(path))
 }
 
 fn layout_of(path: &Path) -> Option<String> {
     Some(path.file_name()?.to_str()?.strip_prefix("layout_")?.to_owned())
+}
+
+/// Ids of the programs that are pinned here, of any layout. What is no program of ours is passed
+/// over; one that cannot be looked at is an error, since its filters would stay.
+pub fn pinned_programs(instance: &Instance) -> Result<HashSet<u32>> {
+    let mut dirs = vec![layout_dir(instance)];
+    dirs.extend(other_layouts(instance));
+    dirs.extend([Staging::Load, Staging::Upgrade].map(|staging| staging.dir(instance)));
+    let mut ids = HashSet::new();
+    for pin in dirs.iter().flat_map(|dir| Direction::ALL.map(|direction| dir.join(direction.name()))) {
+        match open_own_pin(&pin, Kind::Program, "a program") {
+            Ok(_program) => {
+                let info = ProgramInfo::from_pin(&pin).map_err(|error| Error::Load(error.to_string()))?;
+                ids.insert(info.id());
+            }
+            Err(Error::Bpffs { .. } | Error::ForeignPin { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ids)
 }
 
 /// Removes a directory of pins. What is not there is fine.
@@ -202,7 +234,7 @@ fn open_program(path: &Path, direction: Direction) -> Result<Program> {
     Ok(Program { fd, id: info.id() })
 }
 
-/// The last line of the cause is what matters; a verifier log is for `DPCTL_LOG=debug`.
+/// The first line of the last cause is what matters; a verifier log is for `DPCTL_LOG=debug`.
 fn one_line(error: &dyn std::error::Error) -> String {
     tracing::debug!("{error:?}");
     let mut cause = error;

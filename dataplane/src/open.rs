@@ -4,9 +4,10 @@
 use crate::bpffs;
 use crate::error::{Error, Result};
 use crate::expedite;
+use crate::hook;
 use crate::instance::{Directories, Instance};
 use crate::netlink::Netlink;
-use crate::object::Datapath;
+use crate::object::{self, Datapath};
 use crate::session::Session;
 use crate::settle;
 use crate::store::Store;
@@ -52,9 +53,11 @@ impl Session {
     fn locked(directories: &Directories, command: &'static str) -> Result<Self> {
         require_root(command)?;
         let instance = Instance::find(directories)?;
+        refuse_strange_pins(&instance)?;
         let lock = instance.prepare()?;
-        expedite::restore_abandoned()?;
-        let store = Store::open(&instance.database())?;
+        expedite::restore_abandoned();
+        let mut store = Store::open(&instance.database())?;
+        store.settle_place(&instance.pins)?;
         let netlink = Netlink::open()?;
         Ok(Self { instance, store, netlink, datapath: None, departed: Vec::new(), lock: Some(lock) })
     }
@@ -69,16 +72,17 @@ impl Session {
             return Ok(None);
         }
         bpffs::refuse_private(&instance.bpffs)?;
+        refuse_strange_pins(&instance)?;
         if !instance.database().exists() {
-            let problem = "no database, but pins are there; give the --state-dir that they belong to, or run: dpctl reset";
-            return Err(Error::State { path: instance.database(), problem });
+            return Ok(None);
         }
         let lock = instance.try_lock();
-        let store = Store::open(&instance.database())?;
+        let mut store = Store::open(&instance.database())?;
+        store.settle_place(&instance.pins)?;
         let netlink = Netlink::open()?;
         let mut session = Self { instance, store, netlink, datapath: None, departed: Vec::new(), lock };
         if session.lock.is_some() {
-            expedite::restore_abandoned()?;
+            expedite::restore_abandoned();
             settle::settle_pins(&mut session).await?;
         }
         session.datapath = Datapath::open(&session.instance)?;
@@ -88,6 +92,17 @@ impl Session {
         }
         Ok(Some(session))
     }
+}
+
+/// Refuses pins without a database: they belong to another, and would be taken for nobody's.
+fn refuse_strange_pins(instance: &Instance) -> Result<()> {
+    let (links, _others) = hook::pinned(instance);
+    if instance.database().exists() || links.is_empty() && !object::layout_dir(instance).exists() {
+        return Ok(());
+    }
+    let problem =
+        "no database, but pins are there; give the --state-dir that they belong to, or run: dpctl reset";
+    Err(Error::State { path: instance.database(), problem })
 }
 
 /// Refuses anybody but root.

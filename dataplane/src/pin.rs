@@ -16,6 +16,8 @@ pub enum Kind {
     Map,
     /// A program.
     Program,
+    /// A link.
+    Link,
 }
 
 impl Kind {
@@ -24,6 +26,7 @@ impl Kind {
         match self {
             Self::Map => "anon_inode:bpf-map",
             Self::Program => "anon_inode:bpf-prog",
+            Self::Link => "anon_inode:bpf-link",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Directories that only root may enter.
 //!
-//! Refuses what is there and no directory, and to close a directory that is open to others and
+//! Refuses what is there and no directory, what is another user's, and to close a directory that is open to others and
 //! holds something: it is then for something else as well.
 
 use std::fs;
@@ -26,6 +26,9 @@ pub fn make(path: &Path) -> Result<()> {
 pub fn judge(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.is_dir() => Err(Error::NotDirectory { path: path.to_owned() }),
+        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
+            Err(Error::OthersDirectory { path: path.to_owned(), uid: metadata.uid() })
+        }
         Ok(metadata) if !is_closed(path) && !is_empty(path) => {
             Err(Error::OpenDirectory { path: path.to_owned(), mode: metadata.mode() & 0o7777 })
         }

@@ -4,12 +4,11 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs;
 use std::path::PathBuf;
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, Hook};
 use crate::error::{Error, Result};
 use crate::expedite::Expedited;
 use crate::hook::{self, Found};
@@ -128,13 +127,9 @@ async fn compare_row(session: &Session, datapath: &Datapath, row: &Attachment) -
 fn strays(session: &Session, datapath: &Datapath, rows: &[Attachment]) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     let slots: HashSet<u32> = rows.iter().map(|row| row.slot).collect();
-    for pin in fs::read_dir(hook::link_dir(&session.instance)).into_iter().flatten().flatten() {
-        let name = pin.file_name().to_string_lossy().into_owned();
-        let slot = name.rsplit('_').next().and_then(|slot| slot.parse::<u32>().ok());
-        if slot.is_none_or(|slot| !slots.contains(&slot)) {
-            differences.push(Difference::StrayLink(pin.path()));
-        }
-    }
+    let (pinned, _others) = hook::pinned(&session.instance);
+    let strays = pinned.into_iter().filter(|(slot, _)| !slots.contains(slot));
+    differences.extend(strays.map(|(_, pin)| Difference::StrayLink(pin)));
     let interfaces: HashSet<u32> = rows.iter().map(|row| row.ifindex).collect();
     let in_map = datapath.tables.slots()?.into_iter().map(|(ifindex, _)| ifindex);
     differences
@@ -144,7 +139,14 @@ fn strays(session: &Session, datapath: &Datapath, rows: &[Attachment]) -> Result
 
 async fn repair(session: &mut Session, differences: &[Difference]) -> Result<()> {
     // The switch is for the whole system, so it is not touched before something is amiss.
-    let links = differences.iter().filter(|difference| matches!(difference, Difference::Hook(..))).count();
+    let of_tcx = |difference: &&Difference| match difference {
+        Difference::Hook(row, ..) => row.hook == Hook::Tcx,
+        Difference::StrayLink(_) => true,
+        Difference::Pins | Difference::Slot(_) | Difference::Limits(_) | Difference::StrayInterface(_) => {
+            false
+        }
+    };
+    let links = differences.iter().filter(of_tcx).count();
     let expedited = Expedited::for_links(links);
     let mut errors = Vec::new();
     for difference in differences {

@@ -1,13 +1,12 @@
 //! Reset: removes every hook, pin and switch of ours, and the database.
 //!
 //! Works without the database, since that may be what is broken: links are found by their
-//! pins, clsact filters by the programs they run. Goes on past errors, and names what it left.
+//! pins, clsact filters by the programs they run. Goes on past errors, and names what it left;
+//! but while a hook is left, so is everything that finds it, for the next try.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-use aya::programs::ProgramInfo;
 
 use dataplane_common::direction::Direction;
 
@@ -19,7 +18,6 @@ use crate::hook;
 use crate::instance::{Directories, Instance};
 use crate::netlink::Netlink;
 use crate::object::{self, Staging};
-use crate::pin::{Kind, open_own_pin};
 use crate::private_dir::{self, remove_if_empty};
 use crate::store::Store;
 
@@ -45,12 +43,16 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     }
     let lock = instance.lock()?;
     // What finds the filters is looked at before any of it is removed.
-    let programs = pinned_programs(&instance)?;
-    let mut errors = Vec::new();
-    errors.extend(expedite::restore_abandoned().err());
+    let programs = object::pinned_programs(&instance)?;
+    expedite::restore_abandoned();
     mark_all_removing(&instance);
-    errors.extend(detach_filters(&instance, &programs, &mut report).await.err());
-    errors.extend(detach_links(&instance, &mut report).err());
+    let filters = detach_filters(&instance, &programs, &mut report).await;
+    let links = detach_links(&instance, &mut report);
+    let is_stuck = filters.is_err() || links.is_err();
+    let mut errors: Vec<Error> = [filters, links].into_iter().filter_map(Result::err).collect();
+    if is_stuck {
+        return Error::join(errors).map(|()| report);
+    }
     errors.extend(remove_all_pins(&instance, &mut report).err());
     for file in ["state.db", "state.db-wal", "state.db-shm"] {
         errors.extend(remove_file(&instance.state.join(file)).err());
@@ -61,7 +63,7 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     remove_if_empty(&instance.pins);
     if private_dir::is_empty(&instance.bpffs) {
         remove_if_empty(&instance.bpffs);
-        errors.extend(bpffs::release(&instance.mount_record).err());
+        errors.extend(bpffs::release(&instance.mount_record, &instance.boot_id).err());
         remove_if_empty(&instance.bpffs);
     }
     remove_if_empty(&instance.state);
@@ -119,27 +121,25 @@ async fn detach_filters(instance: &Instance, programs: &HashSet<u32>, report: &m
 }
 
 fn detach_links(instance: &Instance, report: &mut Report) -> Result<()> {
-    let pins: Vec<PathBuf> = fs::read_dir(hook::link_dir(instance))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|pin| pin.path())
-        .collect();
+    let (pins, others) = hook::pinned(instance);
     let _expedited = Expedited::for_links(pins.len());
     let mut errors = Vec::new();
-    for pin in &pins {
-        errors.extend(hook::detach_link(pin).err());
+    for (_, pin) in &pins {
+        match hook::detach_link(pin) {
+            Err(Error::ForeignPin { path, .. }) => report.left.push(path),
+            other => errors.extend(other.err()),
+        }
     }
     report.detached += pins.len().div_ceil(2);
+    report.left.extend(others);
     Error::join(errors)
 }
 
 fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
     let mut errors = Vec::new();
-    let mut ours = vec![hook::link_dir(instance), Staging::Load.dir(instance)];
-    for dir in &ours {
-        errors.extend(object::remove_pins(dir).err());
-    }
+    remove_if_empty(&hook::link_dir(instance));
+    let mut ours = vec![Staging::Load.dir(instance)];
+    errors.extend(object::remove_pins(&ours[0]).err());
     // A set is whole, or under a name whose content any command throws away.
     let layout = object::layout_dir(instance);
     if let Err(error) = fs::rename(&layout, Staging::Load.dir(instance)) {
@@ -153,31 +153,12 @@ fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
     for entry in fs::read_dir(&instance.pins).into_iter().flatten().flatten() {
         // Other instances are their own.
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !private_dir::is_kernels_own(&entry.path()) && !name.starts_with("netns_") {
+        let known = name.starts_with("netns_") || entry.path() == hook::link_dir(instance);
+        if !private_dir::is_kernels_own(&entry.path()) && !known {
             report.left.push(entry.path());
         }
     }
     Error::join(errors)
-}
-
-/// Ids of the programs that are pinned here. What is no program of ours is passed over; one that
-/// cannot be looked at is an error, since its filters would stay.
-fn pinned_programs(instance: &Instance) -> Result<HashSet<u32>> {
-    let mut dirs = vec![object::layout_dir(instance)];
-    dirs.extend(object::other_layouts(instance));
-    dirs.extend([Staging::Load, Staging::Upgrade].map(|staging| staging.dir(instance)));
-    let mut ids = HashSet::new();
-    for pin in dirs.iter().flat_map(|dir| Direction::ALL.map(|direction| dir.join(direction.name()))) {
-        match open_own_pin(&pin, Kind::Program, "a program") {
-            Ok(_program) => {
-                let info = ProgramInfo::from_pin(&pin).map_err(|error| Error::Load(error.to_string()))?;
-                ids.insert(info.id());
-            }
-            Err(Error::Bpffs { .. } | Error::ForeignPin { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(ids)
 }
 
 fn remove_file(path: &Path) -> Result<()> {

@@ -67,7 +67,15 @@ pub async fn by_name(netlink: &Netlink, names: &[String], force: bool) -> Result
             }
         }
     }
-    for device in &devices {
+    let mut seen = HashSet::new();
+    for (device, name) in devices.iter().zip(names) {
+        // The kernel knows a device by alternative names as well.
+        if !seen.insert(device.ifindex) {
+            let Device { name: other, .. } = device;
+            return Err(Error::Usage(format!(
+                "{name}: another name of {other}, given twice; name each interface once"
+            )));
+        }
         if !device.is_veth() && !force {
             return Err(Error::NotVeth { name: device.name.clone(), kind: device.kind.clone() });
         }

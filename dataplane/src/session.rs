@@ -30,10 +30,10 @@ pub struct Session {
 impl Session {
     /// The open pins; loads the programs if this is the first use.
     pub fn datapath(&mut self) -> Result<&mut Datapath> {
-        if self.datapath.is_none() {
-            self.datapath = Some(Datapath::open_or_load(&self.instance)?);
+        match &mut self.datapath {
+            Some(datapath) => Ok(datapath),
+            none => Ok(none.insert(Datapath::open_or_load(&self.instance)?)),
         }
-        self.datapath.as_mut().ok_or_else(|| Error::Load("no programs".to_owned()))
     }
 
     /// The attachments of these interfaces, in their order: all, or the first that has none.
@@ -57,7 +57,12 @@ impl Session {
     }
 
     fn not_attached(&self, name: &str, exists: bool, rows: &[Attachment]) -> Result<Error> {
-        let departed = self.store.departed(name)?;
+        // Gone since the session was opened, or found so by a command that is still at work.
+        let leaving = rows.iter().find(|row| row.interface == name).filter(|_| !exists);
+        let departed = match leaving {
+            Some(row) => Some(row.limits.as_options()),
+            None => self.store.departed(name)?,
+        };
         Ok(match (departed, exists) {
             (Some(options), false) => Error::NotAttached {
                 name: name.to_owned(),

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::{Attachment, State};
+use crate::attachment::{Attachment, Hook, State};
 use crate::error::Result;
+use crate::expedite::Expedited;
 use crate::hook::{self, Found};
-use crate::netlink::Device;
-use crate::object::{Staging, remove_pins};
+use crate::netlink::{Device, Lookup};
+use crate::object::{Staging, remove_earlier_layouts, remove_pins};
 use crate::session::Session;
 use crate::upgrade;
 
@@ -22,7 +23,7 @@ pub async fn settle_pins(session: &mut Session) -> Result<()> {
     if Staging::Upgrade.dir(&session.instance).exists() {
         upgrade::upgrade(session).await?;
     }
-    Ok(())
+    remove_earlier_layouts(&session.instance)
 }
 
 /// Settles the instance; answers the attachments whose interface was found gone.
@@ -33,13 +34,15 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     let mut departed = past;
     let devices = if present.is_empty() { Vec::new() } else { session.netlink.devices().await? };
     let devices: HashMap<u32, Device> = devices.into_iter().map(|device| (device.ifindex, device)).collect();
+    let expedited = Expedited::for_links(links_to_go(&present));
+    let mut removed = Vec::new();
     for row in present {
         let gone = is_gone(session, &row, &devices).await?;
         match row.state {
             // It never came to be, or was let go: either way it did not depart.
             State::Creating | State::Removing => {
                 discard(session, &row, !gone).await?;
-                session.store.remove(std::slice::from_ref(&row))?;
+                removed.push(row);
             }
             State::Ready | State::Changing if gone => {
                 discard(session, &row, false).await?;
@@ -54,10 +57,20 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
             }
         }
     }
+    drop(expedited);
+    if !removed.is_empty() {
+        session.store.remove(&removed)?;
+    }
     if !departed.is_empty() {
         session.store.depart(&departed)?;
     }
     Ok(departed)
+}
+
+/// Links of rows that a killed command left half-way: as many as it was asked for.
+fn links_to_go(rows: &[Attachment]) -> usize {
+    let unfinished = |row: &&Attachment| matches!(row.state, State::Creating | State::Removing);
+    2 * rows.iter().filter(unfinished).filter(|row| row.hook == Hook::Tcx).count()
 }
 
 /// Takes an attachment out of the kernel: hooks, pins and its entry in the maps.
@@ -76,12 +89,22 @@ pub(crate) async fn discard(session: &mut Session, row: &Attachment, alive: bool
 /// A number is no identity, and a link follows its device into other namespaces: so the device
 /// must be here, with its MAC and not without our link, or else with our program on it.
 async fn is_gone(session: &Session, row: &Attachment, devices: &HashMap<u32, Device>) -> Result<bool> {
-    let Some(device) = devices.get(&row.ifindex) else { return Ok(true) };
-    let Some(datapath) = &session.datapath else { return Ok(device.mac != row.mac) };
+    let mac = match devices.get(&row.ifindex) {
+        Some(device) => device.mac,
+        // A list that was made while devices came and went may lack one that is there.
+        None => match session.netlink.device_numbered(row.ifindex).await? {
+            Lookup::Found(device) => device.mac,
+            Lookup::None => return Ok(true),
+            Lookup::Unreadable => row.mac,
+        },
+    };
+    let Some(datapath) = &session.datapath else {
+        return Ok(mac != row.mac && !hook::leads_here(&session.instance, row)?);
+    };
     let direction = Direction::FromContainer;
     let ours = datapath.program_id(direction);
     let runs_here = hook::programs(&session.netlink, row, direction).await?.contains(&ours);
-    if device.mac != row.mac {
+    if mac != row.mac {
         return Ok(!runs_here);
     }
     let found = hook::find(&session.instance, &session.netlink, datapath, row, direction).await?;

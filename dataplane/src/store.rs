@@ -35,6 +35,9 @@ const SCHEMA: &str = "
         from_rate INTEGER, from_burst INTEGER, from_latency INTEGER,
         to_rate   INTEGER, to_burst   INTEGER, to_latency   INTEGER
     ) STRICT;
+    CREATE TABLE place (
+        pins             TEXT NOT NULL
+    ) STRICT;
     CREATE TABLE departed (
         interface        TEXT PRIMARY KEY,
         limits           TEXT NOT NULL
@@ -62,26 +65,34 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self> {
         let store = Connection::open(path).and_then(|connection| {
             connection.busy_timeout(BUSY)?;
-            // A crash of the machine may take the last commits, never the database's integrity:
-            // the hooks they speak of are gone with it. So commits need not wait for the disk,
-            // and neither does the end of a command.
-            connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             Ok(Self { connection, path: path.to_owned() })
         });
         let mut store = store.map_err(|error| classify(path, error))?;
-        store.settle_schema()?;
+        let is_new = store.judge()?;
+        // A crash of the machine may take the last commits, never the database's integrity:
+        // the hooks they speak of are gone with it. So commits need not wait for the disk,
+        // and neither does the end of a command.
+        let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
+        let set = store.connection.execute_batch(settings);
+        set.and_then(|()| store.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true))
+            .map_err(|error| classify(path, error))?;
+        if is_new {
+            store.create()?;
+        }
         Ok(store)
     }
 
-    fn settle_schema(&mut self) -> Result<()> {
-        let pragma =
-            |name| self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
-        let found = pragma("application_id").and_then(|id| Ok((id, pragma("user_version")?)));
-        let problem = match found.map_err(|error| classify(&self.path, error))? {
-            (APPLICATION_ID, SCHEMA_VERSION) => return Ok(()),
-            (APPLICATION_ID, 0..SCHEMA_VERSION) | (0, 0) => return self.create(),
-            (APPLICATION_ID, _) => "made by a newer dpctl; use that one, or another --state-dir",
+    /// Whether the database is a new one; refuses another program's, and a newer dpctl's.
+    fn judge(&self) -> Result<bool> {
+        let number = |query: &str| self.connection.query_row(query, [], |row| row.get::<_, i32>(0));
+        let found = || {
+            let tables = number("SELECT count(*) FROM sqlite_schema")?;
+            Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?, tables))
+        };
+        let problem = match found().map_err(|error| classify(&self.path, error))? {
+            (APPLICATION_ID, SCHEMA_VERSION, _) => return Ok(false),
+            (0, 0, 0) => return Ok(true),
+            (APPLICATION_ID, _, _) => "made by a newer dpctl; use that one, or another --state-dir",
             _ => "not a database of dpctl; use another --state-dir",
         };
         Err(Error::State { path: self.path.clone(), problem })
@@ -89,13 +100,39 @@ impl Store {
 
     fn create(&mut self) -> Result<()> {
         self.write(|transaction| {
+            // Another command may have been first.
             let tables: u32 =
                 transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
             if tables == 0 {
                 transaction.execute_batch(SCHEMA)?;
+                transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+                transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             }
-            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
+            Ok(())
+        })
+    }
+
+    /// Remembers where the pins lie, and refuses to be used with others while anything is
+    /// attached: hooks would be doubled, or forgotten.
+    pub fn settle_place(&mut self, pins: &Path) -> Result<()> {
+        let known = self.connection.query_row("SELECT pins FROM place", [], |row| row.get::<_, String>(0));
+        let known = known.optional().map_err(|error| classify(&self.path, error))?;
+        let place = pins.display().to_string();
+        if known.as_ref() == Some(&place) {
+            return Ok(());
+        }
+        if let Some(known) = known
+            && !self.attachments()?.is_empty()
+        {
+            return Err(Error::OtherPins {
+                database: self.path.clone(),
+                known: known.into(),
+                asked: pins.into(),
+            });
+        }
+        self.write(|transaction| {
+            transaction.execute("DELETE FROM place", [])?;
+            transaction.execute("INSERT INTO place VALUES (?1)", [&place]).map(drop)
         })
     }
 
@@ -111,7 +148,7 @@ impl Store {
     }
 
     /// Adds rows, or replaces those of the same slots: all or none.
-    pub fn put(&mut self, attachments: &[Attachment]) -> Result<()> {
+    pub fn put<'a>(&mut self, attachments: impl IntoIterator<Item = &'a Attachment>) -> Result<()> {
         self.write(|transaction| {
             let mut statement = transaction.prepare(
                 "INSERT OR REPLACE INTO attachment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",

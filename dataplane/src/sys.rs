@@ -148,8 +148,6 @@ pub fn link_detach(link: BorrowedFd<'_>) -> io::Result<()> {
 /// What the kernel says of a tcx link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkInfo {
-    /// Unique since boot.
-    pub id: u32,
     /// The program it runs.
     pub program_id: u32,
     /// The interface, as numbered in its present namespace; 0 once that is gone.
@@ -185,7 +183,6 @@ pub fn link_info(link: BorrowedFd<'_>) -> io::Result<Option<LinkInfo>> {
     )?;
     let direction = Direction::ALL.into_iter().find(|d| attach_type(*d) == info.attach_type);
     Ok((info.kind == BPF_LINK_TYPE_TCX).then_some(LinkInfo {
-        id: info.id,
         program_id: info.program_id,
         ifindex: info.ifindex,
         direction,
@@ -247,10 +244,18 @@ pub fn programs_on(ifindex: u32, direction: Direction) -> io::Result<Vec<u32>> {
     };
     match bpf(BPF_PROG_QUERY, &mut attribute) {
         Ok(_) => ids.truncate(attribute.count as usize),
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => ids.clear(),
+        // No programs, or no device any more.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV)) => ids.clear(),
         Err(error) => return Err(error),
     }
     Ok(ids)
+}
+
+/// The clock of the programs, in nanoseconds.
+pub fn monotonic_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
 /// The number of this process's network namespace: unique since boot, 1 for the first.

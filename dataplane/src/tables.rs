@@ -1,7 +1,7 @@
 //! Typed handles on the maps; the only writes to maps from user space.
 //!
 //! User space writes `SLOTS` and `LIMITS`. `BUCKETS` and `COUNTERS` are the programs'; they are
-//! zeroed, never changed: counters while a slot is not in use, backlogs also when a limit is raised.
+//! zeroed, never changed: counters while a slot is not in use, backlogs also when they outlast a new limit.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -9,6 +9,7 @@ use std::path::Path;
 use aya::maps::{Array, HashMap, Map, MapData, MapType, PerCpuArray, PerCpuValues};
 use aya::util::nr_cpus;
 
+use dataplane_common::bucket::outlasts;
 use dataplane_common::counters::Counters;
 use dataplane_common::direction::Direction;
 use dataplane_common::layout::{
@@ -18,6 +19,7 @@ use dataplane_common::layout::{
 
 use crate::error::{Attempt, Error, Result};
 use crate::pin::{Kind, open_own_pin};
+use crate::sys;
 
 /// The maps' names, which are those of their pins.
 pub const NAMES: [&str; 4] = [SLOTS, LIMITS, BUCKETS, COUNTERS];
@@ -66,16 +68,23 @@ impl Tables {
         self.slots.insert(ifindex, Slot { index: slot }, 0).attempt(call)
     }
 
-    /// Sets the limits of a slot in use, which may have another one's debt.
+    /// Sets the limits of a slot in use, unless they are in force.
+    pub fn change_limits(&mut self, slot: u32, limits: Limits) -> Result<()> {
+        if self.limits(slot)? == limits { Ok(()) } else { self.set_limits(slot, limits) }
+    }
+
+    /// Sets the limits of a slot in use. To be done again where it was cut short.
     ///
-    /// A backlog is kept as time at the rate. Under a faster limit the same bytes are less time,
-    /// so a direction that gains speed starts with none: else it would stand still until the
-    /// slow limit's time has passed. Under a slower limit the time stays, and is the less.
+    /// A backlog is time, and stays. One that is longer than the new limit's whole queue, by a
+    /// slower rate or a longer latency, would stop all traffic until it has drained: that
+    /// direction starts with none.
     pub fn set_limits(&mut self, slot: u32, limits: Limits) -> Result<()> {
-        let before = self.limits(slot)?;
         self.limits.set(slot, limits, 0).attempt(|| format!("set the limits of slot {slot}"))?;
         for direction in Direction::ALL {
-            if limits.0[direction.index()].is_faster_than(&before.0[direction.index()]) {
+            let index = bucket_index(slot, direction);
+            let bucket =
+                self.buckets.get(&index, 0).attempt(|| format!("read the backlog of slot {slot}"))?;
+            if outlasts(bucket.word, &limits.0[direction.index()], sys::monotonic_ns()) {
                 self.clear_debt(slot, direction)?;
             }
         }
@@ -115,13 +124,12 @@ impl Tables {
     /// Takes the slot from an interface. None there is fine.
     pub fn release(&mut self, ifindex: u32) -> Result<()> {
         match self.slots.remove(&ifindex) {
-            Ok(()) | Err(aya::maps::MapError::KeyNotFound) => Ok(()),
             Err(aya::maps::MapError::SyscallError(error))
                 if error.io_error.kind() == std::io::ErrorKind::NotFound =>
             {
                 Ok(())
             }
-            Err(error) => Err(error).attempt(|| format!("release interface {ifindex}")),
+            other => other.attempt(|| format!("release interface {ifindex}")),
         }
     }
 

@@ -39,22 +39,25 @@ pub async fn upgrade(session: &mut Session) -> Result<Upgraded> {
     let done = match staged {
         Ok(datapath) => swap_all(session, &datapath, &rows)
             .await
-            .and_then(|()| object::publish(&session.instance, &staging)),
+            .and_then(|swapped| object::publish(&session.instance, &staging).map(|()| swapped)),
         Err(error) => return Err(object::abandon(&staging, error)),
     };
-    if let Err(error) = done {
+    let interfaces = match (done, &before) {
+        (Ok(swapped), _) => swapped,
         // What runs of another layout cannot be put back, so the next command goes on.
-        let Some(before) = before else { return Err(error) };
-        return match swap_all(session, &before, &rows).await {
-            Ok(()) => Err(object::abandon(&staging, error)),
-            Err(more) => Err(Error::Several(vec![error, more])),
-        };
-    }
+        (Err(error), None) => return Err(error),
+        (Err(error), Some(before)) => {
+            return Err(match swap_all(session, before, &rows).await {
+                Ok(_) => object::abandon(&staging, error),
+                Err(more) => Error::Several(vec![error, more]),
+            });
+        }
+    };
     for old in object::other_layouts(&session.instance) {
         object::remove_pins(&old)?;
     }
     session.datapath = Datapath::open(&session.instance)?;
-    Ok(Upgraded { interfaces: rows.len(), kept_state: before.is_some() })
+    Ok(Upgraded { interfaces, kept_state: before.is_some() })
 }
 
 /// Loads a set into `staging`: on the maps pinned in `layout`, or on new ones with the limits of
@@ -75,13 +78,17 @@ fn load(staging: &Path, layout: Option<&Path>, rows: &[Attachment]) -> Result<Da
     Ok(datapath)
 }
 
-async fn swap_all(session: &Session, datapath: &Datapath, rows: &[Attachment]) -> Result<()> {
+/// Swaps the hooks of all rows; answers how many of them had any.
+async fn swap_all(session: &Session, datapath: &Datapath, rows: &[Attachment]) -> Result<usize> {
+    let mut swapped = 0;
     for row in rows {
+        let mut hooked = false;
         for direction in Direction::ALL {
-            swap(session, datapath, row, direction).await?;
+            hooked |= swap(session, datapath, row, direction).await?;
         }
+        swapped += usize::from(hooked);
     }
-    Ok(())
+    Ok(swapped)
 }
 
 fn current(session: &Session, row: &Attachment) -> bool {
@@ -89,12 +96,17 @@ fn current(session: &Session, row: &Attachment) -> bool {
 }
 
 /// Swaps what is there. What is missing is for `reconcile`, what is elsewhere is not ours any more.
-async fn swap(session: &Session, datapath: &Datapath, row: &Attachment, direction: Direction) -> Result<()> {
+async fn swap(
+    session: &Session,
+    datapath: &Datapath,
+    row: &Attachment,
+    direction: Direction,
+) -> Result<bool> {
     match hook::find(&session.instance, &session.netlink, datapath, row, direction).await? {
         Found::Ours | Found::Outdated => {
-            hook::swap(&session.instance, &session.netlink, datapath, row, direction).await
+            hook::swap(&session.instance, &session.netlink, datapath, row, direction).await.map(|()| true)
         }
-        Found::Nothing | Found::Elsewhere => Ok(()),
+        Found::Nothing | Found::Elsewhere => Ok(false),
     }
 }
 

@@ -299,6 +299,23 @@ proptest! {
     }
 
     #[test]
+    fn chance_is_asked_once_however_often_the_word_is_lost(
+        (_, limit) in limits(), start in clocks(), point in any::<u32>(), others in 0..2 * TRIES,
+    ) {
+        let ramp = limit.full_backlog - limit.first_backlog;
+        prop_assume!(ramp > 64);
+        let backlog = limit.first_backlog + 1 + u64::from(point) % (ramp - 32);
+        let word = Cell::new((start << UNITS_PER_NS_SHIFT).wrapping_add(backlog));
+        let word = Raced { word, others: Cell::new(vec![1; others]) };
+        let asked = Cell::new(0);
+        let taken = take(&word, &limit, start, 60, || {
+            asked.set(asked.get() + 1);
+            LUCKY
+        });
+        prop_assert!(asked.get() == 1 && (passed(taken) || limit.drop_threshold(backlog + 32) > u64::from(LUCKY)));
+    }
+
+    #[test]
     fn a_packet_that_lost_the_word_is_judged_again(
         (_, limit) in limits(), start in clocks(), before in 0..TRIES,
     ) {
@@ -340,14 +357,32 @@ proptest! {
     }
 
     #[test]
-    fn a_packet_of_any_length_is_charged_two_megabytes_or_all_of_it(
-        (shape, limit) in limits(), now in clocks(), bytes in magnitudes(1 << 21, u64::from(u32::MAX)),
+    fn a_packet_of_any_length_is_charged_16_megabytes_or_all_of_it(
+        (shape, limit) in limits(), now in clocks(), bytes in magnitudes(1 << 24, u64::from(u32::MAX)),
     ) {
         let word = Cell::new(now << UNITS_PER_NS_SHIFT);
         let bytes = u32::try_from(bytes).expect("in range");
         prop_assert_eq!(take(&word, &limit, now, bytes, || LUCKY), Taken::Accepted);
-        let full = limit.cost(1 << 21) > limit.full_backlog;
+        let full = limit.cost(1 << 24) > limit.full_backlog;
         prop_assert_eq!(take(&word, &limit, now, 60, || LUCKY) == Taken::Full, full, "{:?}", shape);
+    }
+
+    #[test]
+    fn a_word_outlasts_a_limit_if_its_queue_is_full_before_it_drains(
+        (_, limit) in limits(), now in clocks(), ahead in magnitudes(1, u64::MAX / 2),
+    ) {
+        let now_units = now << UNITS_PER_NS_SHIFT;
+        prop_assert!(!outlasts(0, &limit, now), "untouched");
+        prop_assert!(!outlasts(now_units.wrapping_sub(ahead).max(1), &limit, now), "in the past");
+        prop_assert!(!outlasts(now_units.wrapping_add(limit.full_backlog), &limit, now), "its own");
+        let word = now_units.wrapping_add(ahead);
+        prop_assume!(word != 0);
+        prop_assert_eq!(outlasts(word, &limit, now), ahead > limit.full_backlog);
+        // What stays is drained within the limit's own queue.
+        if !outlasts(word, &limit, now) {
+            let later = now + (ahead.div_ceil(1 << UNITS_PER_NS_SHIFT));
+            prop_assert_eq!(take(&Cell::new(word), &limit, later, 60, || 0), Taken::Accepted);
+        }
     }
 
     #[test]

@@ -118,7 +118,7 @@ proptest! {
         prop_assert_eq!(full, (queue_ns << UNITS_PER_NS_SHIFT).max(burst));
         prop_assert!(first <= full);
         let wide = u128::from(limit.full_backlog) + u128::from(UNITS_PER_SECOND)
-            + (u128::from(limit.cost_per_byte) << (24 - COST_SHIFT));
+            + (u128::from(limit.cost_per_byte) << (25 - COST_SHIFT));
         prop_assert_eq!(u128::from(limit.stale_after()), wide);
         // A backlog at its worst and a clock at any value must not look like the past.
         prop_assert!(wide < 1 << 63);
@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn cost_is_that_of_the_rate_to_a_unit_and_a_512th_a_byte(
         (shape, limit) in limits(),
-        bytes in prop_oneof![60..=65_550u32, 60..=1u32 << 21],
+        bytes in prop_oneof![60..=65_550u32, 60..=1u32 << 24],
     ) {
         // Both sides times the rate, in 512ths of a unit.
         let rate = u128::from(shape.rate.bits_per_s());

@@ -7,6 +7,8 @@ use clap::error::ErrorKind;
 use tracing_subscriber::EnvFilter;
 
 use dataplane::cli::Cli;
+use dataplane::cli::output::{print, tell};
+use dataplane::error::Error;
 
 const USAGE: u8 = 2;
 const REST: u8 = 1;
@@ -20,26 +22,29 @@ fn main() -> ExitCode {
     };
     let done = cli.enter_namespace().and_then(|()| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime
-            .map_err(|source| dataplane::error::Error::Io { call: "start a runtime".to_owned(), source })?;
+        let runtime = runtime.map_err(|source| Error::Io { call: "start a runtime".to_owned(), source })?;
         runtime.block_on(cli.run())
     });
-    done.unwrap_or_else(|error| {
-        eprintln!("dpctl: {error}");
-        ExitCode::from(error.exit_code().max(REST))
-    })
+    done.unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &Error) -> ExitCode {
+    tell(&error.to_string());
+    ExitCode::from(error.exit_code().max(REST))
 }
 
 /// Help goes out as it is; a complaint becomes one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        print!("{error}");
-        return ExitCode::SUCCESS;
+        return match print(&error.render().to_string()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        };
     }
     if error.kind() == ErrorKind::MissingSubcommand
         || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     {
-        eprintln!("dpctl: which command? dpctl --help lists them");
+        tell("which command? dpctl --help lists them");
         return ExitCode::from(USAGE);
     }
     let text = error.to_string();
@@ -50,6 +55,6 @@ fn refuse(error: &clap::Error) -> ExitCode {
     // A bad value says itself what is expected.
     let bad_value = matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue);
     let hint = if bad_value { "" } else { "; dpctl --help lists commands and options" };
-    eprintln!("dpctl: {complaint}{hint}");
+    tell(&format!("{complaint}{hint}"));
     ExitCode::from(USAGE)
 }

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::limit_options::LimitOptions;
+use super::limit_options::{LimitOptions, NOTATION};
 use super::progress::Progress;
 use super::{Global, note, note_departed};
 use crate::attach::{Request, attach};
 use crate::attachment::{Hook, Limits};
 use crate::error::{Attempt, Error, Result};
+use crate::instance::Instance;
 use crate::netlink::{Device, Netlink};
 use crate::netns::NetNs;
 use crate::open::require_root;
@@ -24,11 +25,7 @@ use crate::sys::Order;
 /// counted. The limit stays when dpctl has exited, and goes with the interface: a container
 /// that restarts has a new veth, and needs a new attach.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  dpctl attach --rate 128kbit veth123
-  dpctl attach --from-container 10mbit --to-container 1gbit veth123 veth124
-  dpctl attach --rate 10mbit --pid $(docker inspect -f '{{.State.Pid}}' web)")]
+#[command(after_help = format!("{NOTATION}\n\n{EXAMPLES}"))]
 pub struct Attach {
     #[command(flatten)]
     limits: LimitOptions,
@@ -58,6 +55,12 @@ pub struct Attach {
     #[arg(long)]
     force: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  dpctl attach --rate 128kbit veth123
+  dpctl attach --from-container 10mbit --to-container 1gbit veth123 veth124
+  dpctl attach --rate 10mbit --pid $(docker inspect -f '{{.State.Pid}}' web)";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum HookChoice {
@@ -102,11 +105,17 @@ impl Attach {
             }),
         };
         request.limits.to_map()?;
-        // All names are judged before anything is made.
         require_root("attach")?;
-        let devices = self.devices(&Netlink::open()?, &names).await?;
-        let mut session = Session::change(&global.directories(), "attach").await?;
+        let directories = global.directories();
+        // All names are judged before anything is made.
+        if !Instance::find(&directories)?.exists() {
+            self.devices(&Netlink::open()?, &names).await?;
+        }
+        let mut session = Session::change(&directories, "attach").await?;
         note_departed(&session.departed);
+        // Under the lock: while it was waited for, a number may have got another owner.
+        let devices = self.devices(&session.netlink, &names).await?;
+        self.note_found(&devices);
         let progress = Progress::new("attach", devices.len());
         attach(&mut session, &devices, request, |done| progress.set(done)).await?;
         progress.finish();
@@ -149,11 +158,18 @@ impl Attach {
             (None, Some(netns)) => NetNs::open(netns)?,
             (None, None) => return select::by_name(netlink, names, self.force).await,
         };
-        let device = select::host_side(netlink, &container, &self.interface).await?;
-        if std::io::stderr().is_terminal() {
-            note(&format!("{}: the host side of {} is {}", container.name(), self.interface, device.name));
+        select::host_side(netlink, &container, &self.interface).await.map(|device| vec![device])
+    }
+
+    /// Which interface a container's is, for a person.
+    fn note_found(&self, devices: &[Device]) {
+        let container = self.pid.map(|pid| format!("pid {pid}")).or_else(|| self.netns.clone());
+        if let (Some(container), [device]) = (container, devices)
+            && std::io::stderr().is_terminal()
+        {
+            let container = container.escape_debug();
+            note(&format!("{container}: the host side of {} is {}", self.interface, device.name));
         }
-        Ok(vec![device])
     }
 }
 

@@ -30,5 +30,5 @@ impl Completions {
 /// The command without what is hidden, which not every shell's generator leaves out.
 fn shown(dpctl: &Command) -> Command {
     let commands = dpctl.get_subcommands().filter(|command| !command.is_hide_set());
-    Command::new("dpctl").args(dpctl.get_arguments()).subcommands(commands)
+    Command::new("dpctl").version(env!("CARGO_PKG_VERSION")).args(dpctl.get_arguments()).subcommands(commands)
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::limit_options::LimitOptions;
+use super::limit_options::{LimitOptions, NOTATION};
 use super::ls::{named_now, render};
 use super::output::print;
 use super::{Global, note_departed};
@@ -32,6 +32,7 @@ enum Verb {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = NOTATION)]
 struct Set {
     #[command(flatten)]
     limits: LimitOptions,

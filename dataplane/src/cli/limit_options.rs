@@ -11,8 +11,12 @@ use dataplane_common::time::Nanos;
 use super::note;
 use crate::attachment::LimitRequest;
 
-/// Rates, sizes and times are written as for tc: 128kbit, 1.5mbit, 10mibit, 16kbps (kilobytes);
-/// 4k, 32kb, 1500; 50ms, 1s.
+/// How they are written, for the end of a help page.
+pub const NOTATION: &str = "\
+Rates, sizes and times are written as for tc: 128kbit, 1.5mbit, 10mibit, 16kbps (kilobytes);
+4k, 32kb, 1500; 50ms, 1s.";
+
+/// A limit as it is asked for.
 #[derive(Clone, Debug, Args)]
 pub struct LimitOptions {
     /// Rate of both directions, each with a bucket of its own

@@ -123,9 +123,20 @@ pub fn json(rows: &[impl Serialize]) -> Result<String> {
 
 /// Writes to standard output. A reader that has had enough is no error.
 pub fn print(text: &str) -> Result<()> {
+    print_on(text).map(drop)
+}
+
+/// Writes to standard output; answers whether anybody still reads.
+pub fn print_on(text: &str) -> Result<bool> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other.attempt(|| "write to standard output".to_owned()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true).attempt(|| "write to standard output".to_owned()),
     }
+}
+
+/// One line on standard error. Nobody is left to be told that it could not be written.
+pub fn tell(text: &str) {
+    let line = format!("dpctl: {text}\n");
+    drop(std::io::stderr().lock().write_all(line.as_bytes()));
 }

@@ -27,8 +27,7 @@ impl Progress {
 
     /// `done` of them are done.
     pub fn set(&self, done: usize) {
-        // A look at the clock for each of ten thousand is dearer than what it would show.
-        if !self.visible || !done.is_multiple_of(64) || self.started.elapsed() < PATIENCE {
+        if !self.visible || self.started.elapsed() < PATIENCE {
             return;
         }
         self.bar.get_or_init(|| self.draw()).set_position(done as u64);

@@ -11,7 +11,7 @@ use dataplane_common::counters::Counters;
 use dataplane_common::direction::Direction;
 
 use super::ls::{named_now, words};
-use super::output::{Pace, StatsRow, json, print};
+use super::output::{Pace, StatsRow, json, print, print_on};
 use super::table::{Align, Table};
 use super::{Format, Global, note, note_departed};
 use crate::attachment::Attachment;
@@ -60,11 +60,12 @@ impl Stats {
                 _ = tokio::signal::ctrl_c() => break,
             }
             let now = Reading::take(&session, &self.interfaces).await?;
-            if global.output == Format::Table && std::io::stdout().is_terminal() {
-                // Home, and clear what a longer table left.
-                print("\x1b[H\x1b[J")?;
+            // Home, and clear what a longer table left.
+            let on_screen = global.output == Format::Table && std::io::stdout().is_terminal();
+            let home = if on_screen { "\x1b[H\x1b[J" } else { "" };
+            if !print_on(&format!("{home}{}", now.render(global, Some(&last))?))? {
+                break;
             }
-            print(&now.render(global, Some(&last))?)?;
             last = now;
             rounds = rounds.map(|rounds| rounds - 1);
         }
