@@ -118,10 +118,15 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
 
 /// Which of them will get a clsact of ours, to be known before one is made.
 async fn look_at_clsact(session: &Session, fresh: &mut [Attachment]) -> Result<()> {
-    for row in fresh.iter_mut().filter(|row| row.hook == Hook::Clsact) {
-        row.made_clsact = !session.netlink.has_clsact(&row.interface, row.ifindex).await?;
-        if !row.made_clsact {
-            hook::refuse_taken(&session.netlink, row).await?;
+    if fresh.iter().all(|row| row.hook == Hook::Tcx) {
+        return Ok(());
+    }
+    let qdiscs = session.netlink.ingress_qdiscs().await?;
+    for row in fresh {
+        match qdiscs.get(&row.ifindex).map(String::as_str) {
+            None => row.made_clsact = true,
+            Some("clsact") => hook::refuse_taken(&session.netlink, row).await?,
+            Some(_) => return Err(Error::IngressQdisc { name: row.interface.clone() }),
         }
     }
     Ok(())

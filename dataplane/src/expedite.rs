@@ -33,9 +33,10 @@ pub struct Expedited {
 impl Expedited {
     /// Sets the switch for `links` links to come, if that is needed, possible and harmless.
     pub fn for_links(links: usize) -> Self {
-        // What another command has set, it may set back at any moment.
-        let lasts = links < WORTH_A_WAIT || !Path::new(RECORD).exists();
-        let needless = links == 0 || has_isolated_cpus() || (lasts && is_on());
+        // What another command has set, it sets back at any moment: between two looks at the
+        // switch, no record means that nobody did.
+        let is_free = || is_on() && (links < WORTH_A_WAIT || !Path::new(RECORD).exists() && is_on());
+        let needless = links == 0 || has_isolated_cpus() || is_free();
         Self { holder: if needless { None } else { start_holder() } }
     }
 }

@@ -4,6 +4,7 @@
     reason = "messages carry what newer kernels add; what was not asked for is passed over"
 )]
 
+use std::collections::HashMap;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use futures_util::StreamExt;
@@ -147,19 +148,22 @@ impl Netlink {
         }))
     }
 
-    /// Whether a device has a clsact qdisc. Refuses one with an ingress qdisc, which stands in
-    /// the same place and runs filters on one side only; the kernel refuses to show it under
-    /// another's name.
-    pub async fn has_clsact(&self, device: &str, ifindex: u32) -> Result<bool> {
-        let message = RouteNetlinkMessage::GetQueueDiscipline(clsact(ifindex));
-        match self.ask(message, NLM_F_ACK, || format!("look up the clsact of {device}")).await {
-            Ok(_) => Ok(true),
-            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::ENOENT) => Ok(false),
-            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EINVAL) => {
-                Err(Error::IngressQdisc { name: device.to_owned() })
+    /// The devices that have a qdisc where clsact stands, and its kind: clsact, or ingress, which
+    /// runs filters on one side only.
+    pub async fn ingress_qdiscs(&self) -> Result<HashMap<u32, String>> {
+        let message = RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default());
+        let answers = self.ask(message, NLM_F_DUMP, || "list qdiscs".to_owned()).await?;
+        let at_ingress = answers.into_iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewQueueDiscipline(qdisc) if qdisc.header.parent == TcHandle::CLSACT => {
+                let kind = qdisc.attributes.into_iter().find_map(|attribute| match attribute {
+                    TcAttribute::Kind(kind) => Some(kind),
+                    _ => None,
+                });
+                Some((u32::try_from(qdisc.header.index).ok()?, kind?))
             }
-            Err(error) => Err(error),
-        }
+            _ => None,
+        });
+        Ok(at_ingress.collect())
     }
 
     /// Adds a clsact qdisc; `false` if there is one already.
@@ -169,9 +173,21 @@ impl Netlink {
         match self.ask(message, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, call).await {
             Ok(_) => Ok(true),
             Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EEXIST) => {
-                self.has_clsact(device, ifindex).await.map(|_there| false)
+                self.refuse_ingress(device, ifindex).await.map(|()| false)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whose place is taken has clsact already, or an ingress qdisc, which the kernel refuses to
+    /// show under another's name.
+    async fn refuse_ingress(&self, device: &str, ifindex: u32) -> Result<()> {
+        let message = RouteNetlinkMessage::GetQueueDiscipline(clsact(ifindex));
+        match self.ask(message, NLM_F_ACK, || format!("look up the clsact of {device}")).await {
+            Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EINVAL) => {
+                Err(Error::IngressQdisc { name: device.to_owned() })
+            }
+            other => other.map(drop),
         }
     }
 

@@ -45,6 +45,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("attach again", LIMITED, "attach TIGHT --burst 3kb veth1", true),
     scenario("attach of many", LIMITED, "attach --rate 1mbit MANY", true),
     scenario("limit set", LIMITED, "limit set veth1 --rate 65kbit", true),
+    scenario("limit clear", LIMITED_MANY, "limit clear many0", true),
     scenario("upgrade", LIMITED, "upgrade", true),
     scenario("upgrade, clsact", LIMITED_CLSACT, "upgrade", true),
     Scenario { done: 3, ..scenario("detach", LIMITED_MANY, "detach many0", true) },
@@ -55,7 +56,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 ];
 
 /// Interfaces beside the box's own.
-const MANY: usize = 50;
+const MANY: usize = 20;
 const FEW: usize = 10;
 
 /// A host on which a scenario is run again and again.

@@ -28,6 +28,9 @@ pub(crate) fn offers(package: &str) -> bool {
 
 /// Installs without recommendations; refuses to remove what is there, unless `replace`.
 pub(crate) fn install(names: &[String], replace: bool, log: &Path) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
     let guard = NoServices::begin()?;
     let mut command = apt_get();
     command.args(["install", "--yes", "--no-install-recommends"]);
@@ -81,24 +84,37 @@ impl NoServices {
     }
 }
 
-/// Keeps services of freshly installed packages from starting at the next boot.
-pub(crate) fn disable_services(package: &str, log: &Path) -> Result<()> {
-    let services: &[&str] = match package {
-        "docker.io" => &["docker.service", "docker.socket", "containerd.service"],
-        "podman" => &[
-            "podman.service",
-            "podman.socket",
-            "podman-restart.service",
-            "podman-auto-update.service",
-            "podman-auto-update.timer",
-        ],
-        _ => return Ok(()),
-    };
-    if !packages::exists("systemctl") {
+/// What Docker and Podman bring, as `systemctl` calls it.
+const SERVICES: [&str; 8] = [
+    "containerd.service",
+    "docker.service",
+    "docker.socket",
+    "podman.service",
+    "podman.socket",
+    "podman-restart.service",
+    "podman-auto-update.service",
+    "podman-auto-update.timer",
+];
+
+/// Those that are not there, so that an installation which brings them may also disable them.
+pub(crate) fn services_to_come() -> Vec<&'static str> {
+    SERVICES.into_iter().filter(|service| !is_there(service)).collect()
+}
+
+fn is_there(service: &str) -> bool {
+    ["/etc", "/usr/local/lib", "/usr/lib", "/lib"]
+        .iter()
+        .any(|folder| Path::new(folder).join("systemd/system").join(service).exists())
+}
+
+/// Keeps those of `services` that have come since from starting at the next boot.
+pub(crate) fn disable(services: &[&str], log: &Path) -> Result<()> {
+    let come: Vec<&&str> = services.iter().filter(|service| is_there(service)).collect();
+    if come.is_empty() || !packages::exists("systemctl") {
         return Ok(());
     }
     let mut systemctl = Command::new("systemctl");
-    command::run_logged("disable services", systemctl.arg("disable").args(services), log)
+    command::run_logged("disable services", systemctl.arg("disable").args(come), log)
 }
 
 /// One line for systems without `apt-get`.

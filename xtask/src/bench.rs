@@ -3,13 +3,16 @@
 use anyhow::Result;
 
 use crate::packages::Purpose;
-use crate::{build, command, setup, workspace};
+use crate::{build, command, interrupt, setup, workspace};
 
 /// `arguments` begin with the name of the benchmark.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    // The benchmark removes its namespaces on Ctrl-C, and we wait for that.
+    interrupt::catch()?;
     setup::ensure(&[Purpose::Build, Purpose::Run])?;
     build::run()?;
+    let dpctl = workspace::other_dpctl()?.unwrap_or_else(workspace::dpctl);
     let mut cargo = command::cargo();
     cargo.args(["run", "--quiet", "--release", "-p", "dataplane-bench", "--"]).args(arguments);
-    command::run("run the benchmark", cargo.env("DPCTL", workspace::dpctl()))
+    command::run("run the benchmark", cargo.env("DPCTL", dpctl))
 }

@@ -81,6 +81,8 @@ const PACKAGES: &[Package] = &[
     package(Purpose::Run, "ethtool", "ethtool", "switches offloads in tests"),
     package(Purpose::Run, "iperf3", "iperf3", "sends and measures traffic"),
     package(Purpose::Run, "strace", "strace", "kills commands and fails their calls in tests"),
+    package(Purpose::Run, "man-db", "/usr/bin/man", "renders the manual in tests"),
+    package(Purpose::Run, "groff-base", "/usr/bin/groff", "the same"),
     compiler(Purpose::Lint, "rust-web-clippy", "/usr/bin/clippy-driver", "lints the eBPF programs"),
     package(
         Purpose::Peers,
@@ -128,7 +130,9 @@ mod tests {
                 "iproute2",
                 "ethtool",
                 "iperf3",
-                "strace"
+                "strace",
+                "man-db",
+                "groff-base"
             ]
         );
     }

@@ -87,12 +87,13 @@ fn debian_packages(purposes: &[Purpose], notes: &mut Notes) -> Result<()> {
         );
     }
     refuse_other_rustc(&missing)?;
-    let names: Vec<String> = missing.iter().map(|package| package.name.to_owned()).collect();
-    // busybox-static takes the place of busybox, and can do all that it can.
-    apt::install(&names, purposes.contains(&Purpose::Peers), log)?;
-    for package in &missing {
-        apt::disable_services(package.name, log)?;
-    }
+    let services = apt::services_to_come();
+    // busybox-static takes the place of busybox, and can do all that it can; nothing else goes.
+    let (replacing, adding): (Vec<_>, Vec<_>) =
+        missing.iter().map(|package| package.name.to_owned()).partition(|name| name == "busybox-static");
+    let installed = apt::install(&adding, false, log).and_then(|()| apt::install(&replacing, true, log));
+    let disabled = apt::disable(&services, log);
+    installed.and(disabled)?;
     missing = packages::missing(purposes, Toolchain::installed(), packages::exists);
     if let Some(package) = missing.first() {
         bail!(

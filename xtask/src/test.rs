@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, io};
 
@@ -19,9 +19,11 @@ use crate::{build, command, setup, workspace};
 pub(crate) fn run(full: bool, filters: &[String]) -> Result<()> {
     setup::ensure(&[Purpose::Build, Purpose::Run])?;
     build::run()?;
+    let other = workspace::other_dpctl()?;
+    let dpctl = other.clone().unwrap_or_else(workspace::dpctl);
     let mut tally = Tally::default();
     println!("test: unit tests");
-    let mut unit = cargo_test(full);
+    let mut unit = cargo_test(full, &dpctl);
     unit.args(["--workspace", "--exclude", "dataplane-ebpf", "--exclude", "dataplane-tests", "--"])
         .args(filters);
     tee("unit tests", &mut unit, &mut tally)?;
@@ -31,11 +33,11 @@ pub(crate) fn run(full: bool, filters: &[String]) -> Result<()> {
     }
     println!("test: kernel tests");
     tally.durations.clear();
-    let mut kernel = cargo_test(full);
+    let mut kernel = cargo_test(full, &dpctl);
     kernel.args(["-p", "dataplane-tests", "--"]).args(TIMES).args(filters);
     tee("kernel tests", &mut kernel, &mut tally)?;
-    // A part of the tests says nothing about the commit.
-    if full && filters.is_empty() {
+    // A part of the tests says nothing about the commit, nor does another binary.
+    if full && filters.is_empty() && other.is_none() {
         println!("test: recorded in {}", record(&tally)?);
     }
     for (name, reason) in tally.skipped() {
@@ -50,12 +52,12 @@ pub(crate) fn run(full: bool, filters: &[String]) -> Result<()> {
 
 const TIMES: [&str; 3] = ["-Z", "unstable-options", "--report-time"];
 
-fn cargo_test(full: bool) -> Command {
+fn cargo_test(full: bool, dpctl: &Path) -> Command {
     let mut cargo = command::cargo();
     // libtest tells durations only to those who call themselves unstable. In the environment of
     // cargo itself the variable would build half the dependencies anew.
     cargo.args(["--config", "target.'cfg(unix)'.runner=['env', 'RUSTC_BOOTSTRAP=1']"]);
-    cargo.args(["test", "--release", "--no-fail-fast"]).env("DPCTL", workspace::dpctl());
+    cargo.args(["test", "--release", "--no-fail-fast"]).env("DPCTL", dpctl);
     if full {
         cargo.env("DATAPLANE_FULL", "1");
     }
@@ -91,14 +93,15 @@ fn tee(what: &str, command: &mut Command, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// Writes tests/runs/DATE-KERNEL/summary.txt; nothing in it names the machine.
+/// Writes tests/runs/DATE-KERNEL-COMMIT/summary.txt; nothing in it names the machine.
 fn record(tally: &Tally) -> Result<String> {
     let date = command::stdout("ask for the date", Command::new("date").args(["-u", "+%F"]))?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("read the kernel's version")?;
     let kernel = version(&kernel);
-    let folder = PathBuf::from("tests/runs").join(format!("{}-{kernel}", date.trim()));
+    let (head, changes) = commit()?;
+    let folder = PathBuf::from("tests/runs").join(format!("{}-{kernel}-{head}", date.trim()));
     let cpus = fs::read_to_string("/proc/cpuinfo").context("read the kind of CPU")?;
-    let text = summary(tally, date.trim(), kernel, &cpu(&cpus), &commit()?);
+    let text = summary(tally, date.trim(), kernel, &cpu(&cpus), &format!("{head}{changes}"));
     let path = workspace::root().join(&folder);
     fs::create_dir_all(&path)
         .and_then(|()| fs::write(path.join("summary.txt"), text))
@@ -136,18 +139,19 @@ fn cpu(cpuinfo: &str) -> String {
     format!("{} x {name}", models.len().max(1))
 }
 
-fn commit() -> Result<String> {
+/// The commit's short name, and what the tree has beyond it.
+fn commit() -> Result<(String, &'static str)> {
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");
         command::output("ask git", git.args(arguments).current_dir(workspace::root()))
     };
     let head = git(&["rev-parse", "--short", "HEAD"])?;
     if !head.status.success() {
-        return Ok("none".to_owned());
+        return Ok(("none".to_owned(), ""));
     }
     let changes =
         if git(&["status", "--porcelain"])?.stdout.is_empty() { "" } else { ", with uncommitted changes" };
-    Ok(format!("{}{changes}", String::from_utf8_lossy(&head.stdout).trim()))
+    Ok((String::from_utf8_lossy(&head.stdout).trim().to_owned(), changes))
 }
 
 #[cfg(test)]

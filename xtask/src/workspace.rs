@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+
 /// The folder of the workspace's Cargo.toml.
 pub(crate) fn root() -> PathBuf {
     // Cargo says it at run time; the value of the build is right unless the tree was moved since.
@@ -23,6 +25,15 @@ pub(crate) fn object() -> PathBuf {
 /// The release binary.
 pub(crate) fn dpctl() -> PathBuf {
     target().join("release/dpctl")
+}
+
+/// Another binary to test or measure instead, where the user names one with `DPCTL=PATH`.
+pub(crate) fn other_dpctl() -> Result<Option<PathBuf>> {
+    let Some(path) = std::env::var_os("DPCTL") else { return Ok(None) };
+    // Tests run in a folder of their own, where a relative path would lead elsewhere.
+    let found = Path::new(&path).canonicalize();
+    let path = found.with_context(|| format!("DPCTL={}", Path::new(&path).display()))?;
+    Ok(Some(path))
 }
 
 /// Where cargo keeps the sources of other crates.

@@ -13,8 +13,8 @@ use crate::attachment::LimitRequest;
 
 /// How they are written, for the end of a help page.
 pub const NOTATION: &str = "\
-Rates, sizes and times are written as for tc: 128kbit, 1.5mbit, 10mibit, 16kbps (kilobytes);
-4k, 32kb, 1500; 50ms, 1s.";
+Rates, sizes and times are written as for tc: 128kbit, 1.5mbit, 10mibit,
+16kbps (kilobytes); 4k, 32kb, 1500; 50ms, 1s.";
 
 /// A limit as it is asked for.
 #[derive(Clone, Debug, Args)]

@@ -11,7 +11,7 @@ pub(super) fn against_the_order(folder: &str, order: &str, sources: &[Source]) -
     for source in sources {
         let Some(module) = module_of(folder, &source.path) else { continue };
         // The root may use all of it, and so may tests.
-        if module.is_empty() || source.stem() == "tests" {
+        if module.is_empty() || source.is_tests() {
             continue;
         }
         let Some(own) = place(&module) else {
@@ -144,8 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_place_is_refused() {
-        let new = Source { path: "c/src/new.rs".to_owned(), text: String::new() };
-        assert_eq!(against_the_order("c/src", "top", &[new]).len(), 1);
+    fn a_file_without_a_place_is_refused_unless_it_holds_tests() {
+        let new = |path: &str| [Source { path: path.to_owned(), text: "use crate::top;".to_owned() }];
+        assert_eq!(against_the_order("c/src", "top", &new("c/src/new.rs")).len(), 1);
+        assert!(against_the_order("c/src", "top", &new("c/src/new/tests.rs")).is_empty());
+        assert!(against_the_order("c/src", "top", &new("c/src/new/tests/part.rs")).is_empty());
     }
 }

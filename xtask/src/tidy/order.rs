@@ -42,15 +42,12 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "dataplane/src/sys.rs",
 ];
 
-/// Tables of packets may be long: they are the specification.
-pub(super) const LONG_FILES: &[&str] = &["tests/it/packets.rs"];
-
 /// Which of our crates each of them may depend on.
 pub(super) const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("dataplane-common", &[]),
     ("dataplane-ebpf", &["dataplane-common"]),
     ("dataplane", &["dataplane-common"]),
-    ("dataplane-tests", &["dataplane", "dataplane-common"]),
+    ("dataplane-tests", &["dataplane-common"]),
     ("dataplane-bench", &["dataplane", "dataplane-common", "dataplane-tests"]),
     ("xtask", &[]),
 ];

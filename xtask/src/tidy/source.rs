@@ -18,14 +18,21 @@ impl Source {
         Path::new(&self.path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 
+    /// Whether all of it is unit tests: a file `tests.rs`, or a child of that module.
+    pub(super) fn is_tests(&self) -> bool {
+        // Before `src` stands the crate's folder, and one crate is called tests.
+        let inside = self.path.split_once("/src/").map_or("", |(_, inside)| inside);
+        inside.split('/').any(|part| part == "tests" || part == "tests.rs")
+    }
+
     /// Comments and the insides of strings become spaces; lines stay where they are.
     pub(super) fn code(&self) -> String {
         code(&self.text)
     }
 
-    /// Code without its unit tests, which stand last in a file or in a file `tests.rs`.
+    /// Code without its unit tests, which stand last in a file or in files of their own.
     pub(super) fn production(&self) -> String {
-        if self.stem() == "tests" {
+        if self.is_tests() {
             return String::new();
         }
         let code = self.code();
@@ -34,7 +41,7 @@ impl Source {
 
     /// The code of the unit tests.
     pub(super) fn tests(&self) -> String {
-        if self.stem() == "tests" {
+        if self.is_tests() {
             return self.code();
         }
         let code = self.code();
@@ -180,5 +187,15 @@ mod tests {
         let source = Source { path: "x.rs".to_owned(), text };
         assert_eq!(source.production(), "fn a() {}\n");
         assert_eq!(source.tests(), " { sleep() }\n");
+    }
+
+    #[test]
+    fn a_file_of_tests_is_known_by_its_place() {
+        let is_tests = |path: &str| Source { path: path.to_owned(), text: String::new() }.is_tests();
+        assert!(is_tests("c/src/a/tests.rs"));
+        assert!(is_tests("c/src/a/tests/part.rs"));
+        assert!(!is_tests("c/src/a/part.rs"));
+        assert!(!is_tests("tests/src/part.rs"));
+        assert!(!is_tests("tests/it/part.rs"));
     }
 }
