@@ -156,12 +156,16 @@ fn refuse_other_hook(row: &Attachment, device: &Device, request: Request) -> Res
 
 /// Hooks that this database does not know must not be doubled, nor undone.
 fn refuse_strays(session: &mut Session, fresh: &[Attachment]) -> Result<()> {
+    let in_map: HashSet<u32> =
+        session.datapath()?.tables.slots()?.into_iter().map(|(ifindex, _)| ifindex).collect();
+    let pinned: HashSet<u32> = hook::pinned(&session.instance).0.into_iter().map(|(slot, _)| slot).collect();
     for row in fresh {
-        let in_map = session.datapath()?.tables.slot(row.ifindex)?.is_some();
-        if in_map || hook::is_pinned(&session.instance, row.slot) {
-            let name = if in_map { row.interface.clone() } else { format!("slot {}", row.slot) };
-            return Err(Error::UnknownHook { name, database: session.instance.database() });
-        }
+        let name = match (in_map.contains(&row.ifindex), pinned.contains(&row.slot)) {
+            (true, _) => row.interface.clone(),
+            (false, true) => format!("slot {}", row.slot),
+            (false, false) => continue,
+        };
+        return Err(Error::UnknownHook { name, database: session.instance.database() });
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! Refuses a place that somebody else's filter has, and pins that are no links of ours.
 
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,6 @@ use crate::error::{Attempt, Error, Result};
 use crate::instance::Instance;
 use crate::netlink::{Filter, Netlink};
 use crate::object::{self, Datapath};
-use crate::pin::{Kind, open_own_pin};
 use crate::private_dir;
 use crate::sys::{self, LinkInfo, Order};
 
@@ -59,11 +59,6 @@ pub fn pinned(instance: &Instance) -> (Vec<(u32, PathBuf)>, Vec<PathBuf>) {
         }
     }
     (ours, others)
-}
-
-/// Whether a slot has links, known to the database or not.
-pub fn is_pinned(instance: &Instance, slot: u32) -> bool {
-    Direction::ALL.iter().any(|direction| link_pin(instance, slot, *direction).exists())
 }
 
 /// Whether the kernel has tcx, asked of the kernel itself.
@@ -187,18 +182,17 @@ async fn unused(netlink: &Netlink, attachment: &Attachment) -> bool {
 }
 
 /// Opens one of our links; `None` if there is no such pin. Another object of that name is refused.
-fn open_link(pin: &Path) -> Result<Option<OwnedFd>> {
-    const WANTED: &str = "a tcx link";
-    let link = match open_own_pin(pin, Kind::Link, WANTED) {
-        Err(Error::Bpffs { .. }) if !pin.exists() => return Ok(None),
-        other => other?,
+fn open_link(pin: &Path) -> Result<Option<(OwnedFd, LinkInfo)>> {
+    let link = match sys::open_pin(pin) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.attempt(|| format!("open {}", pin.display()))?,
     };
     match sys::link_info(link.as_fd()).attempt(|| format!("examine {}", pin.display()))? {
-        Some(_) => Ok(Some(link)),
+        Some(info) => Ok(Some((link, info))),
         None => Err(Error::ForeignPin {
             path: pin.to_owned(),
-            found: "another kind of link".to_owned(),
-            wanted: WANTED.to_owned(),
+            found: "another kind of object".to_owned(),
+            wanted: "a tcx link".to_owned(),
         }),
     }
 }
@@ -206,7 +200,7 @@ fn open_link(pin: &Path) -> Result<Option<OwnedFd>> {
 /// Detaches a pinned link now and removes its pin. Unpinning alone would detach it later, by a
 /// worker of the kernel.
 pub fn detach_link(pin: &Path) -> Result<()> {
-    let Some(link) = open_link(pin)? else { return Ok(()) };
+    let Some((link, _info)) = open_link(pin)? else { return Ok(()) };
     match sys::link_detach(link.as_fd()) {
         // ENOLINK: its device is gone already.
         Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOLINK | libc::ENOENT)) => {
@@ -230,7 +224,7 @@ pub async fn swap(
         Hook::Tcx => {
             let pin = link_pin(instance, attachment.slot, direction);
             let call = || format!("upgrade {} of {}", direction.name(), attachment.interface);
-            let link = open_own_pin(&pin, Kind::Link, "a tcx link")?;
+            let link = sys::open_pin(&pin).attempt(call)?;
             sys::link_update(link.as_fd(), program).attempt(call)
         }
         Hook::Clsact => {
@@ -291,9 +285,8 @@ pub fn leads_here(instance: &Instance, attachment: &Attachment) -> Result<bool> 
 }
 
 fn link(instance: &Instance, slot: u32, direction: Direction) -> Result<Option<LinkInfo>> {
-    let pin = link_pin(instance, slot, direction);
-    let Some(link) = open_link(&pin)? else { return Ok(None) };
-    sys::link_info(link.as_fd()).attempt(|| format!("examine {}", pin.display()))
+    let link = open_link(&link_pin(instance, slot, direction))?;
+    Ok(link.map(|(_link, info)| info))
 }
 
 /// Makes what [`attach`] needs before the first interface.

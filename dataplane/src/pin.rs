@@ -16,8 +16,6 @@ pub enum Kind {
     Map,
     /// A program.
     Program,
-    /// A link.
-    Link,
 }
 
 impl Kind {
@@ -26,7 +24,6 @@ impl Kind {
         match self {
             Self::Map => "anon_inode:bpf-map",
             Self::Program => "anon_inode:bpf-prog",
-            Self::Link => "anon_inode:bpf-link",
         }
     }
 }
