@@ -1,33 +1,56 @@
-//! Doctor: what the host has, what is used instead of what it lacks, and what is wrong.
+//! Doctor: what the host has, what is used instead of what it lacks, what may surprise, and
+//! what is wrong.
 //!
 //! Changes nothing that another command would not settle as well.
 
 use crate::bpffs;
 use crate::error::{Error, Result};
 use crate::expedite;
-use crate::hook;
+use crate::features::{FEATURES, Feature, Otherwise, lacking};
 use crate::instance::{Directories, Instance};
 use crate::reconcile::compare;
 use crate::session::{Session, departure};
+use crate::surroundings::{self, Fact};
 
 /// One thing looked at.
 #[derive(Debug)]
 pub struct Check {
     /// What.
     pub what: &'static str,
-    /// How it is.
-    pub fact: String,
-    /// What is wrong with it and what to do; `None` if nothing is.
-    pub problem: Option<String>,
+    /// How it is, or what is wrong and what to do.
+    pub words: String,
+    /// What to think of it.
+    pub verdict: Verdict,
+}
+
+/// What to think of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is as it should be.
+    Fine,
+    /// Nothing is wrong, but it may be a surprise.
+    Known,
+    /// Something is wrong.
+    Wrong,
 }
 
 impl Check {
-    fn ok(what: &'static str, fact: impl Into<String>) -> Self {
-        Self { what, fact: fact.into(), problem: None }
+    fn ok(what: &'static str, words: impl Into<String>) -> Self {
+        Self { what, words: words.into(), verdict: Verdict::Fine }
     }
 
-    fn bad(what: &'static str, problem: impl Into<String>) -> Self {
-        Self { what, fact: String::new(), problem: Some(problem.into()) }
+    fn known(what: &'static str, words: impl Into<String>) -> Self {
+        Self { what, words: words.into(), verdict: Verdict::Known }
+    }
+
+    fn bad(what: &'static str, words: impl Into<String>) -> Self {
+        Self { what, words: words.into(), verdict: Verdict::Wrong }
+    }
+}
+
+impl From<Fact> for Check {
+    fn from(Fact { what, words, is_surprise }: Fact) -> Self {
+        if is_surprise { Self::known(what, words) } else { Self::ok(what, words) }
     }
 }
 
@@ -38,18 +61,23 @@ pub async fn examine(directories: &Directories) -> Result<Vec<Check>> {
     }
     let instance = Instance::find(directories)?;
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
-    let mut checks = vec![
-        Check::ok("kernel", kernel),
-        if hook::has_tcx() {
-            Check::ok("hook", "tcx")
-        } else {
-            Check::ok("hook", "clsact (tcx needs Linux 6.6)")
-        },
-        mounts(&instance),
-        switch(),
-    ];
+    let mut checks = vec![Check::ok("kernel", kernel)];
+    checks.extend(FEATURES.iter().map(feature));
+    checks.extend([mounts(&instance), switch()]);
+    checks.extend(surroundings::look().into_iter().map(Check::from));
     checks.extend(state(directories, &instance).await);
     Ok(checks)
+}
+
+fn feature(feature: &Feature) -> Check {
+    let Feature { name, since, .. } = *feature;
+    match (feature.is_there(), feature.otherwise) {
+        (true, _) => Check::ok(name, "yes"),
+        (false, Otherwise::Instead(instead)) => {
+            Check::known(name, format!("no (Linux {since}); instead: {instead}"))
+        }
+        (false, Otherwise::Refused) => Check::bad(name, lacking(name, since).to_string()),
+    }
 }
 
 fn mounts(instance: &Instance) -> Check {
@@ -65,7 +93,9 @@ fn switch() -> Check {
     if expedite::is_abandoned() {
         Check::bad("rcu_expedited", "left on by a killed command; the next command sets it back")
     } else if expedite::has_isolated_cpus() {
-        Check::ok("rcu_expedited", "not used, since CPUs are isolated: each link takes tens of milliseconds")
+        Check::known("rcu_expedited", "not used, since CPUs are isolated: each link takes tens of milliseconds")
+    } else if !expedite::is_there() {
+        Check::known("rcu_expedited", "this kernel has none: each link takes tens of milliseconds")
     } else {
         Check::ok("rcu_expedited", "set while links are attached or detached, and set back")
     }
@@ -80,12 +110,18 @@ async fn state(directories: &Directories, instance: &Instance) -> Vec<Check> {
         Ok(None) => return vec![Check::ok("attachments", "none")],
         Err(error) => return vec![Check::bad("state", error.to_string())],
     };
-    let count = session.store.attachments().map(|rows| rows.len());
-    let mut checks = vec![match count {
-        Ok(count) => Check::ok("attachments", count.to_string()),
-        Err(error) => Check::bad("attachments", error.to_string()),
-    }];
+    let mut checks = Vec::new();
     checks.extend(session.departed.iter().map(|row| Check::ok("gone", departure(row))));
+    match session.store.attachments() {
+        Ok(rows) => {
+            checks.push(Check::ok("attachments", rows.len().to_string()));
+            match surroundings::others(&session, &rows).await {
+                Ok(others) => checks.extend(others.into_iter().map(Check::from)),
+                Err(error) => checks.push(Check::bad("others", error.to_string())),
+            }
+        }
+        Err(error) => checks.push(Check::bad("attachments", error.to_string())),
+    }
     match compare(&session).await {
         Ok(differences) if differences.is_empty() => {
             checks.push(Check::ok("intent", "the kernel has what was asked for"));

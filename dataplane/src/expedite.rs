@@ -127,6 +127,11 @@ fn is_off(found: &str) -> bool {
     found.trim() == "0"
 }
 
+/// Whether this kernel has the switch.
+pub fn is_there() -> bool {
+    Path::new(SWITCH).exists()
+}
+
 fn is_on() -> bool {
     fs::read_to_string(SWITCH).is_ok_and(|value| value.trim() != "0")
 }

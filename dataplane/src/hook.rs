@@ -61,12 +61,6 @@ pub fn pinned(instance: &Instance) -> (Vec<(u32, PathBuf)>, Vec<PathBuf>) {
     (ours, others)
 }
 
-/// Whether the kernel has tcx, asked of the kernel itself.
-pub fn has_tcx() -> bool {
-    // Interface 1 is the loopback of every namespace; a kernel without tcx answers EINVAL.
-    sys::programs_on(1, Direction::FromContainer).is_ok()
-}
-
 /// Attaches both directions. What it did before it failed is left for [`detach`].
 pub async fn attach(
     instance: &Instance,

@@ -10,7 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::bpffs;
-use crate::error::{Attempt, Result};
+use crate::error::{Attempt, Error, Result};
+use crate::features;
 use crate::lockfile::LockFile;
 use crate::private_dir;
 use crate::sys;
@@ -45,7 +46,10 @@ pub struct Instance {
 impl Instance {
     /// The instance of this process's network namespace. Changes nothing.
     pub fn find(directories: &Directories) -> Result<Self> {
-        let cookie = sys::netns_cookie().attempt(|| "read the namespace cookie".to_owned())?;
+        let cookie = sys::netns_cookie().map_err(|source| match source.raw_os_error() {
+            Some(libc::ENOPROTOOPT) => features::lacking("netns cookies", "5.14"),
+            _ => Error::Io { call: "read the namespace cookie".to_owned(), source },
+        })?;
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .attempt(|| "read the boot id".to_owned())?;
         let Directories { state, bpffs } = directories;

@@ -25,9 +25,11 @@ pub mod select;
 pub mod session;
 
 pub mod expedite;
+pub mod features;
 pub mod hook;
 pub mod object;
 pub mod store;
+pub mod surroundings;
 pub mod tables;
 
 pub mod attachment;

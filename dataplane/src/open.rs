@@ -4,6 +4,7 @@
 use crate::bpffs;
 use crate::error::{Error, Result};
 use crate::expedite;
+use crate::features;
 use crate::hook;
 use crate::instance::{Directories, Instance};
 use crate::netlink::Netlink;
@@ -54,6 +55,9 @@ impl Session {
         require_root(command)?;
         let instance = Instance::find(directories)?;
         refuse_strange_pins(&instance)?;
+        if !instance.exists() {
+            features::require()?;
+        }
         let lock = instance.prepare()?;
         expedite::restore_abandoned();
         let mut store = Store::open(&instance.database())?;

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use dataplane_common::direction::Direction;
 
+const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
@@ -52,6 +53,35 @@ fn c_path(path: &Path) -> io::Result<CString> {
 
 fn raw(fd: BorrowedFd<'_>) -> u32 {
     u32::try_from(fd.as_raw_fd()).expect("an open descriptor is not negative")
+}
+
+/// One instruction of BPF (`struct bpf_insn`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Instruction {
+    /// What it does.
+    pub code: u8,
+    /// Destination in the lower half, source in the upper.
+    pub registers: u8,
+    /// Of an address, or of a jump.
+    pub offset: i16,
+    /// A number.
+    pub immediate: i32,
+}
+
+/// Loads a tc program that has no maps.
+pub fn load_program(instructions: &[Instruction]) -> io::Result<OwnedFd> {
+    #[repr(C)]
+    struct Attribute {
+        kind: u32,
+        count: u32,
+        instructions: u64,
+        license: u64,
+    }
+    const SCHED_CLS: u32 = 3;
+    let count = u32::try_from(instructions.len()).expect("a short program");
+    let (instructions, license) = (instructions.as_ptr() as u64, c"GPL".as_ptr() as u64);
+    bpf(BPF_PROG_LOAD, &mut Attribute { kind: SCHED_CLS, count, instructions, license }).map(owned)
 }
 
 /// tcx ingress of the host side is where packets from the container arrive.

@@ -9,7 +9,7 @@ use super::output::{json, print};
 use super::reconcile::FINDINGS;
 use super::table::{Align, Table};
 use super::{Format, Global};
-use crate::doctor::{Check, examine};
+use crate::doctor::{Check, Verdict, examine};
 use crate::error::Result;
 
 /// Says what this host has, what is used instead of what it lacks, and what is wrong
@@ -26,15 +26,19 @@ struct Row {
 impl Doctor {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
         let checks = examine(&global.directories()).await?;
-        let healthy = checks.iter().all(|check| check.problem.is_none());
+        let healthy = checks.iter().all(|check| check.verdict != Verdict::Wrong);
         print(&match global.output {
             Format::Json => json(&checks.iter().map(row).collect::<Vec<_>>())?,
             Format::Table => {
                 let mut table =
                     Table::new(&[("CHECK", Align::Left), ("", Align::Left), ("RESULT", Align::Left)]);
-                for row in checks.iter().map(row) {
-                    let mark = if row.ok { "ok" } else { "!!" };
-                    table.row([row.check.to_owned(), mark.to_owned(), row.result]);
+                for Check { what, words, verdict } in &checks {
+                    let mark = match verdict {
+                        Verdict::Fine => "ok",
+                        Verdict::Known => "--",
+                        Verdict::Wrong => "!!",
+                    };
+                    table.row([(*what).to_owned(), mark.to_owned(), words.clone()]);
                 }
                 table.render(global.color)
             }
@@ -44,6 +48,5 @@ impl Doctor {
 }
 
 fn row(check: &Check) -> Row {
-    let result = check.problem.as_ref().unwrap_or(&check.fact).clone();
-    Row { check: check.what, ok: check.problem.is_none(), result }
+    Row { check: check.what, ok: check.verdict != Verdict::Wrong, result: check.words.clone() }
 }

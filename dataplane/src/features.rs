@@ -1,0 +1,138 @@
+//! What dpctl stands on in the kernel, found by trying it, never by the version.
+//!
+//! Refuses a kernel that lacks what nothing replaces, before anything is made there.
+
+use std::io;
+
+use dataplane_common::direction::Direction;
+
+use crate::error::{Attempt, Error, Result};
+use crate::sys::{self, Instruction};
+
+/// Something that a kernel has or lacks.
+#[derive(Clone, Copy, Debug)]
+pub struct Feature {
+    /// Its name, in the kernel's words.
+    pub name: &'static str,
+    /// The first Linux that has it.
+    pub since: &'static str,
+    /// What becomes of dpctl where it is missing.
+    pub otherwise: Otherwise,
+    probe: fn() -> io::Result<()>,
+}
+
+/// What becomes of dpctl without a feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// It refuses to work there.
+    Refused,
+    /// It uses something else, or goes without.
+    Instead(&'static str),
+}
+
+/// All of them, the needed ones first.
+pub const FEATURES: &[Feature] = &[
+    Feature { name: "tc programs", since: "4.1", otherwise: Otherwise::Refused, probe: tc_programs },
+    Feature { name: "netns cookies", since: "5.14", otherwise: Otherwise::Refused, probe: netns_cookies },
+    Feature { name: "coarse clock", since: "5.11", otherwise: Otherwise::Refused, probe: coarse_clock },
+    Feature {
+        name: "compare-and-swap",
+        since: "5.12",
+        otherwise: Otherwise::Refused,
+        probe: compare_and_swap,
+    },
+    Feature { name: "tcx", since: "6.6", otherwise: Otherwise::Instead("clsact"), probe: tcx },
+];
+
+impl Feature {
+    /// Whether this kernel has it.
+    pub fn is_there(&self) -> bool {
+        (self.probe)().is_ok()
+    }
+}
+
+/// Whether the kernel has tcx.
+pub fn has_tcx() -> bool {
+    tcx().is_ok()
+}
+
+/// Refuses a kernel that lacks what nothing replaces, and a caller who may not try.
+pub fn require() -> Result<()> {
+    let needed = FEATURES.iter().filter(|feature| feature.otherwise == Otherwise::Refused);
+    for feature in needed {
+        match (feature.probe)() {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(error).attempt(|| format!("try {}", feature.name));
+            }
+            Err(error) => {
+                tracing::debug!("{}: {error}", feature.name);
+                return Err(lacking(feature.name, feature.since));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The refusal of a kernel without something that is needed.
+pub fn lacking(feature: &'static str, since: &'static str) -> Error {
+    Error::Kernel { feature, since, instead: "dpctl is made for Linux 6.1 and later" }
+}
+
+// Opcodes, by what they read as; `include/uapi/linux/bpf.h` has their parts.
+const SET: u8 = 0xb7; // to = immediate
+const STORE: u8 = 0x7a; // *(u64 *)(to + offset) = immediate
+const ATOMIC: u8 = 0xdb; // *(u64 *)(to + offset), what immediate says, from
+const CALL: u8 = 0x85;
+const EXIT: u8 = 0x95;
+const CMPXCHG: i32 = 0xf1;
+const KTIME_GET_COARSE_NS: i32 = 160;
+const STACK: u8 = 10;
+
+const fn instruction(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Instruction {
+    Instruction { code, registers: from << 4 | to, offset, immediate }
+}
+
+const RETURN_ZERO: [Instruction; 2] = [instruction(SET, 0, 0, 0, 0), instruction(EXIT, 0, 0, 0, 0)];
+
+fn load(instructions: &[Instruction]) -> io::Result<()> {
+    sys::load_program(&[instructions, &RETURN_ZERO].concat()).map(drop)
+}
+
+fn tc_programs() -> io::Result<()> {
+    load(&[])
+}
+
+fn coarse_clock() -> io::Result<()> {
+    load(&[instruction(CALL, 0, 0, 0, KTIME_GET_COARSE_NS)])
+}
+
+fn compare_and_swap() -> io::Result<()> {
+    load(&[
+        instruction(STORE, STACK, 0, -8, 0),
+        instruction(SET, 0, 0, 0, 0),
+        instruction(SET, 1, 0, 0, 1),
+        instruction(ATOMIC, STACK, 1, -8, CMPXCHG),
+    ])
+}
+
+fn netns_cookies() -> io::Result<()> {
+    sys::netns_cookie().map(drop)
+}
+
+/// A kernel without it answers EINVAL. Interface 1 is the loopback of every namespace.
+fn tcx() -> io::Result<()> {
+    sys::programs_on(1, Direction::FromContainer).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_comes_first() {
+        let needed = FEATURES.iter().take_while(|feature| feature.otherwise == Otherwise::Refused).count();
+        let all = FEATURES.iter().filter(|feature| feature.otherwise == Otherwise::Refused).count();
+        assert_eq!(needed, all);
+    }
+}
