@@ -1,6 +1,6 @@
 //! `/sys/kernel/rcu_expedited`, which decides what a link costs: watched, never set.
 //!
-//! Any `dpctl` on the machine that attaches many interfaces sets it for that time, and makes
+//! Any `dpctl` on the machine that attaches or detaches links sets it for that time, and makes
 //! the kernel's own way fast for everybody. What was measured meanwhile does not count.
 
 use std::fs;

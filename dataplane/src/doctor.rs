@@ -93,7 +93,10 @@ fn switch() -> Check {
     if expedite::is_abandoned() {
         Check::bad("rcu_expedited", "left on by a killed command; the next command sets it back")
     } else if expedite::has_isolated_cpus() {
-        Check::known("rcu_expedited", "not used, since CPUs are isolated: each link takes tens of milliseconds")
+        Check::known(
+            "rcu_expedited",
+            "not used, since CPUs are isolated: each link takes tens of milliseconds",
+        )
     } else if !expedite::is_there() {
         Check::known("rcu_expedited", "this kernel has none: each link takes tens of milliseconds")
     } else {

@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::slice;
 
 use aya::maps::MapData;
 use aya::programs::SchedClassifier;
 use dataplane_tests::dpctl::{Dpctl, unmount_below};
-use dataplane_tests::leftovers::mounts;
+use dataplane_tests::leftovers::{files, mounts};
 use dataplane_tests::topology::Topology;
 
 use crate::limited::{TIGHT, assert_free_both, assert_limited_both};
@@ -106,6 +107,24 @@ fn reset_leaves_what_has_another_name_and_says_so() {
     assert!(reset.stderr.contains(&format!("{}: not ours, left alone", theirs.display())), "{reset}");
     assert!(theirs.exists(), "{reset}");
     assert_free_both(&topology, 1, "reset");
+    fs::remove_file(theirs).expect("bpffs removes");
+    dpctl.leaves_nothing();
+}
+
+#[test]
+fn reset_leaves_a_foreign_pin_among_the_links_and_removes_all_of_ours() {
+    let topology = Topology::new(2);
+    let dpctl = Dpctl::new(&topology.host);
+    dpctl.run(&format!("attach {TIGHT} veth1 veth2"));
+    let theirs = dpctl.pin("from_container_0").with_file_name("theirs");
+    pin_again(&dpctl.pin("LIMITS"), &theirs);
+    let reset = dpctl.run("reset --yes");
+    assert!(reset.stderr.contains(&format!("{}: not ours, left alone", theirs.display())), "{reset}");
+    assert_eq!(files(&dpctl.bpffs_dir()), slice::from_ref(&theirs), "{reset}");
+    assert!(!dpctl.state_dir().join("state.db").exists(), "{reset}");
+    for number in [1, 2] {
+        assert_free_both(&topology, number, "reset");
+    }
     fs::remove_file(theirs).expect("bpffs removes");
     dpctl.leaves_nothing();
 }

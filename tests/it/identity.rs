@@ -70,6 +70,37 @@ fn a_veth_that_disappears_is_named_once_and_leaves_nothing() {
     }
 }
 
+#[test]
+fn what_is_said_of_a_veth_that_disappeared_names_burst_and_latency_of_its_own() {
+    for (commands, said) in [
+        (
+            &["attach veth1 --rate 1mbit --burst 20kb --latency 100ms"] as &[&str],
+            "--rate 1mbit --burst 20kb --latency 100ms",
+        ),
+        (&["attach veth1 --to-container 1mbit --latency 100ms"], "--to-container 1mbit --latency 100ms"),
+        // No option sets a burst of one direction alone.
+        (
+            &["attach veth1 --from-container 1mbit --burst 20kb", "limit set veth1 --to-container 1mbit"],
+            "--rate 1mbit",
+        ),
+        (
+            &["attach veth1 --rate 10mbit --from-container 1gbit"],
+            "--from-container 1gbit --to-container 10mbit",
+        ),
+    ] {
+        let topology = Topology::new(1);
+        let dpctl = Dpctl::new(&topology.host);
+        for command in commands {
+            dpctl.run(command);
+        }
+        topology.host.ip("link del veth1");
+        let gone = dpctl.run("ls");
+        let command = format!("a new veth: dpctl attach {said} --pid PID");
+        assert!(gone.stderr.lines().any(|line| line.ends_with(&command)), "`{command}` is not in: {gone}");
+        dpctl.leaves_nothing();
+    }
+}
+
 /// Asked to be let go, and gone: that is done.
 #[test]
 fn detach_of_an_interface_that_has_just_disappeared_succeeds() {

@@ -180,12 +180,12 @@ fn a_clsact_of_ours_stays_while_others_use_it() {
     add_filters(host, 10);
     dpctl.run("detach veth1");
     assert_whole(counted_of_a_burst(&topology, 10), "detached");
-    // And goes, if it was ours, when nobody does.
+    // The next attach finds it there: no longer ours, it stays when nobody uses it either.
     dpctl.run(&format!("attach {TIGHT} --hook clsact veth1"));
     host.run("tc filter del dev veth1 ingress pref 10");
     host.run("tc filter del dev veth1 egress pref 10");
     dpctl.run("detach veth1");
-    host.run("tc qdisc del dev veth1 clsact");
+    host.run("tc qdisc del dev veth1 clsact"); // which fails if there is none
     dpctl.leaves_nothing();
 }
 

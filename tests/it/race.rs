@@ -6,10 +6,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aya::maps::{Array, Map, MapData, PerCpuArray};
-
 use dataplane_common::direction::Direction;
-use dataplane_common::layout::{BUCKETS, Bucket, COUNTERS, SlotCounters, bucket_index};
 use dataplane_common::limit::UNITS_PER_NS_SHIFT;
 use dataplane_tests::dpctl::Dpctl;
 use dataplane_tests::machine;
@@ -21,6 +18,7 @@ use dataplane_tests::topology::Topology;
 use dataplane_tests::udp::pin_to;
 
 use crate::ratio::{assert_count_within, count_ratio};
+use crate::written::Written;
 
 const RATE: &str = "1gbit";
 const BYTES_PER_S: u64 = 125_000_000;
@@ -67,35 +65,6 @@ fn two_cpus_racing_for_one_bucket_together_get_its_rate() {
         assert_count_within(0.01, passed, due, &what);
     }
     dpctl.leaves_nothing();
-}
-
-/// What the programs have written of the only attachment, straight from their maps: at these
-/// rates the queue runs empty while `dpctl stats` starts.
-struct Written {
-    counters: PerCpuArray<MapData, SlotCounters>,
-    buckets: Array<MapData, Bucket>,
-}
-
-impl Written {
-    fn of(dpctl: &Dpctl<'_>) -> Self {
-        assert_eq!(dpctl.json("show veth1")[0]["slot"], 0);
-        let map = |name| MapData::from_pin(dpctl.pin(name)).expect("it is pinned");
-        Self {
-            counters: Map::PerCpuArray(map(COUNTERS)).try_into().expect("it has this layout"),
-            buckets: Map::Array(map(BUCKETS)).try_into().expect("it has this layout"),
-        }
-    }
-
-    /// Bytes that have passed.
-    fn bytes(&self, direction: Direction) -> u64 {
-        let cpus = self.counters.get(&0, 0).expect("an array has all its elements");
-        cpus.iter().map(|cpu| cpu.0[direction.index()].bytes).sum()
-    }
-
-    /// When all that has passed would have left at the rate.
-    fn word(&self, direction: Direction) -> u64 {
-        self.buckets.get(&bucket_index(0, direction), 0).expect("an array has all its elements").word
-    }
 }
 
 /// Both CPUs run the program for `time`.

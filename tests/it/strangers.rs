@@ -132,7 +132,9 @@ fn remove_database(dpctl: &Dpctl<'_>) -> Vec<(PathBuf, Vec<u8>)> {
     let all = files(&dpctl.state_dir());
     let database = all.into_iter().filter(|file| file.to_string_lossy().contains("state.db"));
     let kept: Vec<_> = database.map(|file| (file.clone(), fs::read(&file).expect("it is ours"))).collect();
-    kept.iter().for_each(|(file, _)| fs::remove_file(file).expect("it is ours"));
+    for (file, _) in &kept {
+        fs::remove_file(file).expect("it is ours");
+    }
     kept
 }
 

@@ -4,10 +4,11 @@ use aya::programs::ProgramInfo;
 use dataplane_common::direction::Direction;
 use dataplane_tests::dpctl::Dpctl;
 use dataplane_tests::netns::Namespace;
+use dataplane_tests::skip::say;
 
-/// Verified instructions that a program may have. Raising it is a commit of its own, with the
-/// reason.
-const CEILING: u32 = 20_000;
+/// Verified instructions that a program may have: some room above what Linux 6.18 counts. Raising
+/// it is a commit of its own, with the reason.
+const CEILING: u32 = 5_000;
 
 #[test]
 fn every_program_verifies_below_the_ceiling() {
@@ -18,7 +19,7 @@ fn every_program_verifies_below_the_ceiling() {
     for direction in Direction::ALL {
         let program = ProgramInfo::from_pin(dpctl.pin(direction.name())).expect("a pinned program");
         let verified = program.verified_instruction_count().expect("Linux 5.16 and later count");
-        println!("{}: {verified} verified instructions, ceiling {CEILING}", direction.name());
+        say(&format!("{}: {verified} verified instructions, ceiling {CEILING}", direction.name()));
         assert!((1..=CEILING).contains(&verified), "{}: {verified} instructions", direction.name());
     }
     dpctl.leaves_nothing();

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 /// A command that takes longer hangs.
@@ -88,9 +89,16 @@ pub fn ends_within(child: &Child, deadline: Duration) -> bool {
     let Ok(pidfd) = pidfd_open(pid(child), PidfdFlags::empty()) else {
         return true; // already waited for
     };
-    let timeout = Timespec::try_from(deadline).expect("a deadline of a test fits");
+    let end = Instant::now() + deadline;
     let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
-    poll(&mut ended, Some(&timeout)).is_ok_and(|ready| ready > 0)
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).expect("a deadline of a test fits");
+        match poll(&mut ended, Some(&timeout)) {
+            Err(Errno::INTR) => {} // a signal of somebody else's says nothing of the child
+            ready => return ready.is_ok_and(|ready| ready > 0),
+        }
+    }
 }
 
 /// The process id of `child`, in the form that rustix takes.

@@ -5,16 +5,17 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-/// MAC addresses of every packet that names none: from the box, to the host.
+/// MAC addresses of every packet: from the box, to the host.
 const MACS: [u8; 12] = [0x02, 0x77, 0, 0, 1, 1, 0x02, 0x77, 0, 0, 1, 2];
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+/// Flags of every TCP segment.
+const ACK: u8 = 0x10;
 
 /// A packet under construction.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Packet {
-    macs: [u8; 12],
     tags: Vec<[u8; 4]>,
     network: Network,
     transport: Transport,
@@ -31,14 +32,14 @@ enum Network {
 enum Transport {
     Raw { protocol: u8 },
     Udp { source: u16, destination: u16 },
-    Tcp { source: u16, destination: u16, flags: u8, options: Vec<u8> },
+    Tcp { source: u16, destination: u16, options: Vec<u8> },
 }
 
 impl Packet {
     /// An Ethernet frame with nothing but a type and, later, a payload.
     pub fn ethernet(ether_type: u16) -> Self {
         let transport = Transport::Raw { protocol: 0 };
-        Self { macs: MACS, tags: vec![], network: Network::Raw { ether_type }, transport, payload: vec![] }
+        Self { tags: vec![], network: Network::Raw { ether_type }, transport, payload: vec![] }
     }
 
     /// An IPv4 or IPv6 packet, by the kind of the addresses, of a protocol without a builder.
@@ -60,15 +61,8 @@ impl Packet {
     /// A TCP segment with ACK set, from and to an address and port.
     #[track_caller]
     pub fn tcp(from: (impl Into<IpAddr>, u16), to: (impl Into<IpAddr>, u16)) -> Self {
-        let transport = Transport::Tcp { source: from.1, destination: to.1, flags: 0x10, options: vec![] };
+        let transport = Transport::Tcp { source: from.1, destination: to.1, options: vec![] };
         Self { transport, ..Self::ip(from.0, to.0, TCP) }
-    }
-
-    /// With these MAC addresses.
-    pub fn macs(mut self, destination: [u8; 6], source: [u8; 6]) -> Self {
-        self.macs[..6].copy_from_slice(&destination);
-        self.macs[6..].copy_from_slice(&source);
-        self
     }
 
     /// With an 802.1Q tag inside those that it has.
@@ -103,16 +97,6 @@ impl Packet {
         self
     }
 
-    /// With these TCP flags, as in the header's 14th byte.
-    #[track_caller]
-    pub fn flags(mut self, bits: u8) -> Self {
-        match &mut self.transport {
-            Transport::Tcp { flags, .. } => *flags = bits,
-            Transport::Udp { .. } | Transport::Raw { .. } => panic!("flags are TCP's: {self:?}"),
-        }
-        self
-    }
-
     /// With these bytes last.
     pub fn payload(mut self, bytes: &[u8]) -> Self {
         self.payload = bytes.to_vec();
@@ -128,7 +112,7 @@ impl Packet {
     /// The frame.
     #[must_use]
     pub fn build(&self) -> Vec<u8> {
-        let mut frame = self.macs.to_vec();
+        let mut frame = MACS.to_vec();
         frame.extend(self.tags.iter().flatten());
         match &self.network {
             Network::Raw { ether_type } => {
@@ -171,10 +155,10 @@ impl Packet {
                 let ports = [source.to_be_bytes(), destination.to_be_bytes()].concat();
                 ([ports, length16(8 + self.payload.len()).to_vec(), vec![0, 0]].concat(), 6)
             }
-            Transport::Tcp { source, destination, flags, options } => {
+            Transport::Tcp { source, destination, options } => {
                 let ports = [source.to_be_bytes(), destination.to_be_bytes()].concat();
                 let words = u8::try_from((20 + options.len()) / 4).expect("at most 40 bytes of options");
-                let numbers = [0, 0, 0, 1, 0, 0, 0, 1, words << 4, *flags, 0xff, 0xff, 0, 0, 0, 0];
+                let numbers = [0, 0, 0, 1, 0, 0, 0, 1, words << 4, ACK, 0xff, 0xff, 0, 0, 0, 0];
                 ([&ports[..], &numbers, options].concat(), 16)
             }
         };

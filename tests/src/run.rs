@@ -17,18 +17,10 @@ pub struct Program(SchedClassifier);
 pub struct Skb {
     /// The interface that the packet is on; 0 for the loopback.
     pub ifindex: u32,
-    /// The interface that it came from.
-    pub ingress_ifindex: u32,
-    /// The packet's mark.
-    pub mark: u32,
     /// Payload of one segment; 0 for a packet that is a frame.
     pub gso_size: u32,
     /// Segments, as whoever made the packet claims.
     pub gso_segs: u32,
-    /// Length on the wire; 0 for the packet's own.
-    pub wire_len: u32,
-    /// Departure time.
-    pub tstamp: u64,
 }
 
 /// What a run gave.
@@ -83,31 +75,21 @@ impl Program {
     }
 }
 
-/// Size of `struct __sk_buff`, and the offsets in it of what a test may set: part of the
-/// kernel's ABI. Everything else must be zero, or the kernel answers EINVAL.
-const CONTEXT: usize = 192;
-const MARK: usize = 8;
-const INGRESS_IFINDEX: usize = 36;
+/// Size of the kernel's `struct __sk_buff`.
+pub const CONTEXT: usize = 192;
+/// Offsets in it of what a test may set: part of the kernel's ABI.
 const IFINDEX: usize = 40;
-const TSTAMP: usize = 152;
-const WIRE_LEN: usize = 160;
 const GSO_SEGS: usize = 164;
 const GSO_SIZE: usize = 176;
 
 impl Skb {
-    fn context(self) -> [u8; CONTEXT] {
+    /// As `BPF_PROG_TEST_RUN` takes it. All else is zero, or the kernel would answer EINVAL.
+    pub fn context(self) -> [u8; CONTEXT] {
         let mut context = [0; CONTEXT];
-        for (offset, value) in [
-            (MARK, self.mark),
-            (INGRESS_IFINDEX, self.ingress_ifindex),
-            (IFINDEX, self.ifindex),
-            (WIRE_LEN, self.wire_len),
-            (GSO_SEGS, self.gso_segs),
-            (GSO_SIZE, self.gso_size),
-        ] {
+        for (offset, value) in [(IFINDEX, self.ifindex), (GSO_SEGS, self.gso_segs), (GSO_SIZE, self.gso_size)]
+        {
             context[offset..offset + 4].copy_from_slice(&value.to_ne_bytes());
         }
-        context[TSTAMP..TSTAMP + 8].copy_from_slice(&self.tstamp.to_ne_bytes());
         context
     }
 
@@ -115,16 +97,6 @@ impl Skb {
         let word = |offset: usize| {
             u32::from_ne_bytes(context[offset..offset + 4].try_into().expect("four bytes were taken"))
         };
-        Self {
-            ifindex: word(IFINDEX),
-            ingress_ifindex: word(INGRESS_IFINDEX),
-            mark: word(MARK),
-            gso_size: word(GSO_SIZE),
-            gso_segs: word(GSO_SEGS),
-            wire_len: word(WIRE_LEN),
-            tstamp: u64::from_ne_bytes(
-                context[TSTAMP..TSTAMP + 8].try_into().expect("eight bytes were taken"),
-            ),
-        }
+        Self { ifindex: word(IFINDEX), gso_size: word(GSO_SIZE), gso_segs: word(GSO_SEGS) }
     }
 }

@@ -114,7 +114,8 @@ impl Sender {
         self.frames.load(Ordering::Relaxed)
     }
 
-    fn bytes(&self) -> u64 {
+    /// Their bytes.
+    pub fn bytes(&self) -> u64 {
         self.frames() * self.frame as u64
     }
 }

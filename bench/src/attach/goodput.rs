@@ -1,5 +1,8 @@
 //! TCP through the default limit, beside `tc tbf` at the same rate.
 //!
+//! It goes from box to box: a sender on the host itself would be told of each packet that is
+//! dropped on its way to the container, which no sender behind a wire is.
+//!
 //! Low rates cost next to nothing, so they run side by side, each on a veth and a box of its
 //! own; above that one at a time.
 
@@ -7,11 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use dataplane_common::direction::Direction;
+use dataplane_tests::tcp::{Connected, Flows};
 use dataplane_tests::topology::Topology;
 
 use super::limiter::{LOW_RATE, Limiter, groups, rates};
 use super::{Plan, rate, way};
-use crate::flows::{self, Flows, Outcome};
+use crate::flows::{self, Outcome};
 use crate::lab::Dpctl;
 use crate::measure::number;
 use crate::progress::Progress;
@@ -102,33 +106,32 @@ pub(super) fn run(plan: &Plan, progress: &mut Progress) -> Result<Table> {
     Ok(table(plan, &results, free))
 }
 
-fn connect(topology: &Topology, number: u8, direction: Direction, flows: usize) -> Result<Flows> {
-    let sandbox = topology.sandbox(number);
-    match direction {
-        Direction::FromContainer => {
-            Flows::connect(&sandbox.namespace, (&topology.host, sandbox.host_address()), flows, CONGESTION)
-        }
-        Direction::ToContainer => {
-            Flows::connect(&topology.host, (&sandbox.namespace, sandbox.address()), flows, CONGESTION)
-        }
-    }
+/// Flows between box `number`, the container, and the box after it.
+fn connect(topology: &Topology, number: u8, direction: Direction, count: usize) -> Connected {
+    let (from, to) = match direction {
+        Direction::FromContainer => (number, number + 1),
+        Direction::ToContainer => (number + 1, number),
+    };
+    let (from, to) = (topology.sandbox(from), topology.sandbox(to));
+    let (from, to, address) = (&from.namespace, &to.namespace, to.address());
+    Flows { from, to, address, count, congestion: CONGESTION }.connect()
 }
 
 /// What one flow gets without a limit.
 fn unlimited(direction: Direction) -> Result<f64> {
-    let topology = Topology::new(1);
-    let flows = connect(&topology, 1, direction, 1)?;
+    let topology = Topology::new(2);
+    let flows = connect(&topology, 1, direction, 1);
     let outcome = flows::measure(&[flows], Duration::from_millis(500), WARM_UP)?;
     Ok(outcome[0].bits_per_s)
 }
 
 fn measure(group: &[Case], window: Duration) -> Result<Vec<(Case, Outcome)>> {
-    let topology = Topology::new(u8::try_from(group.len())?);
+    let topology = Topology::new(u8::try_from(2 * group.len())?);
     let dpctl = Dpctl::new(&topology.host);
     let mut flows = Vec::new();
-    for (number, case) in (1..).zip(group) {
+    for (number, case) in (1..).step_by(2).zip(group) {
         case.limiter.limit(&dpctl, &topology, number, (case.bits_per_s, case.direction))?;
-        flows.push(connect(&topology, number, case.direction, case.flows)?);
+        flows.push(connect(&topology, number, case.direction, case.flows));
     }
     let outcomes = flows::measure(&flows, WARM_UP, window)?;
     Ok(group.iter().copied().zip(outcomes).collect())

@@ -127,6 +127,7 @@ fn round(dpctl: &Dpctl<'_>, veths: &Veths, times: &mut Times) -> Result<()> {
     times.attach.push(&ours(dpctl, "attach --rate 10mbit --stdin")?, names.len())?;
     ensure!(dpctl.rows("ls")?.len() == names.len(), "dpctl ls has not all that was attached");
     times.detach.push(&ours(dpctl, "detach --all")?, names.len())?;
+    ensure!(dpctl.rows("ls")?.is_empty(), "dpctl ls still has some of what was detached");
 
     let tbf = Tbf { bits_per_s: TEN_MBIT };
     let mut one_by_one = Duration::ZERO;

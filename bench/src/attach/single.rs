@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use dataplane_common::direction::Direction;
 use dataplane_tests::topology::Topology;
 
 use super::Plan;
@@ -69,12 +70,27 @@ fn round() -> Result<Round> {
     let links = topology.host.enter(|| naive.attach(&index))?;
     let warm = time("attach --rate 10mbit veth3")?;
     let clsact = time("attach --rate 10mbit --hook clsact veth4")?;
+    prove_attached(&dpctl, &[("veth1", "tcx"), ("veth3", "tcx"), ("veth4", "clsact")])?;
     let links_off = topology.host.enter(|| naive.detach(&index))?;
     let warm_off = time("detach veth3")?;
     let clsact_off = time("detach veth4")?;
+    prove_attached(&dpctl, &[("veth1", "tcx")])?;
     let start = time("--version")?;
     let tbf = Tbf { bits_per_s: TEN_MBIT }.add(&topology.host, "veth2")?;
     Ok(Round { links, links_off, start, cold, warm, warm_off, clsact, clsact_off, tbf })
+}
+
+/// What was timed was done: these are attached by these hooks, and no others.
+fn prove_attached(dpctl: &Dpctl<'_>, expected: &[(&str, &str)]) -> Result<()> {
+    let rows = dpctl.rows("ls")?;
+    let as_expected = rows.len() == expected.len()
+        && rows.iter().zip(expected).all(|(row, (interface, hook))| {
+            row["interface"] == *interface
+                && row["hook"] == *hook
+                && Direction::ALL.iter().all(|of| row[of.name()]["rate_bits_per_s"] == TEN_MBIT)
+        });
+    ensure!(as_expected, "single: dpctl ls has {rows:?}, not {expected:?} at 10 Mbit");
+    Ok(())
 }
 
 fn table(rounds: &[Round]) -> Table {
