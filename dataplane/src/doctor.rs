@@ -21,6 +21,8 @@ pub struct Check {
     pub words: String,
     /// What to think of it.
     pub verdict: Verdict,
+    /// What was tried, if it is something that a kernel has or lacks.
+    pub feature: Option<Feature>,
 }
 
 /// What to think of something.
@@ -35,16 +37,20 @@ pub enum Verdict {
 }
 
 impl Check {
+    fn new(what: &'static str, words: impl Into<String>, verdict: Verdict) -> Self {
+        Self { what, words: words.into(), verdict, feature: None }
+    }
+
     fn ok(what: &'static str, words: impl Into<String>) -> Self {
-        Self { what, words: words.into(), verdict: Verdict::Fine }
+        Self::new(what, words, Verdict::Fine)
     }
 
     fn known(what: &'static str, words: impl Into<String>) -> Self {
-        Self { what, words: words.into(), verdict: Verdict::Known }
+        Self::new(what, words, Verdict::Known)
     }
 
     fn bad(what: &'static str, words: impl Into<String>) -> Self {
-        Self { what, words: words.into(), verdict: Verdict::Wrong }
+        Self::new(what, words, Verdict::Wrong)
     }
 }
 
@@ -59,25 +65,31 @@ pub async fn examine(directories: &Directories) -> Result<Vec<Check>> {
     if !rustix::process::geteuid().is_root() {
         return Err(Error::NotRoot("doctor"));
     }
-    let instance = Instance::find(directories)?;
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     let mut checks = vec![Check::ok("kernel", kernel)];
     checks.extend(FEATURES.iter().map(feature));
-    checks.extend([mounts(&instance), switch()]);
+    checks.push(switch());
     checks.extend(surroundings::look().into_iter().map(Check::from));
-    checks.extend(state(directories, &instance).await);
+    match Instance::find(directories) {
+        Ok(instance) => {
+            checks.push(mounts(&instance));
+            checks.extend(state(directories, &instance).await);
+        }
+        Err(error) => checks.push(Check::bad("state", error.to_string())),
+    }
     Ok(checks)
 }
 
 fn feature(feature: &Feature) -> Check {
     let Feature { name, since, .. } = *feature;
-    match (feature.is_there(), feature.otherwise) {
+    let check = match (feature.is_there(), feature.otherwise) {
         (true, _) => Check::ok(name, "yes"),
         (false, Otherwise::Instead(instead)) => {
             Check::known(name, format!("no (Linux {since}); instead: {instead}"))
         }
         (false, Otherwise::Refused) => Check::bad(name, lacking(name, since).to_string()),
-    }
+    };
+    Check { feature: Some(*feature), ..check }
 }
 
 fn mounts(instance: &Instance) -> Check {

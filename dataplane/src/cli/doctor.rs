@@ -11,6 +11,7 @@ use super::table::{Align, Table};
 use super::{Format, Global};
 use crate::doctor::{Check, Verdict, examine};
 use crate::error::Result;
+use crate::features::Otherwise;
 
 /// Says what this host has, what is used instead of what it lacks, and what is wrong
 #[derive(Debug, Args)]
@@ -21,6 +22,10 @@ struct Row {
     check: &'static str,
     ok: bool,
     result: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    otherwise: Option<&'static str>,
 }
 
 impl Doctor {
@@ -32,7 +37,7 @@ impl Doctor {
             Format::Table => {
                 let mut table =
                     Table::new(&[("CHECK", Align::Left), ("", Align::Left), ("RESULT", Align::Left)]);
-                for Check { what, words, verdict } in &checks {
+                for Check { what, words, verdict, .. } in &checks {
                     let mark = match verdict {
                         Verdict::Fine => "ok",
                         Verdict::Known => "--",
@@ -48,5 +53,14 @@ impl Doctor {
 }
 
 fn row(check: &Check) -> Row {
-    Row { check: check.what, ok: check.verdict != Verdict::Wrong, result: check.words.clone() }
+    Row {
+        check: check.what,
+        ok: check.verdict != Verdict::Wrong,
+        result: check.words.clone(),
+        since: check.feature.map(|feature| feature.since),
+        otherwise: check.feature.map(|feature| match feature.otherwise {
+            Otherwise::Refused => "refused",
+            Otherwise::Instead(instead) => instead,
+        }),
+    }
 }
