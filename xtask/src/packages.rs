@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Run,
     /// Lint.
     Lint,
+    /// Boot other kernels.
+    Vm,
     /// Run the tests against Docker, Podman and the kernel's own tools.
     Peers,
 }
@@ -81,6 +83,10 @@ const PACKAGES: &[Package] = &[
     package(Purpose::Run, "ethtool", "ethtool", "switches offloads in tests"),
     package(Purpose::Run, "iperf3", "iperf3", "sends and measures traffic"),
     package(Purpose::Run, "strace", "strace", "kills commands and fails their calls in tests"),
+    package(Purpose::Vm, "qemu-system-x86", "qemu-system-x86_64", "runs a guest for each kernel"),
+    package(Purpose::Vm, "kmod", "depmod", "orders the modules of a kernel that is not installed"),
+    package(Purpose::Vm, "xz-utils", "xz", "unpacks those modules"),
+    package(Purpose::Vm, "busybox-static", "/usr/share/doc/busybox-static", "the first steps of a guest"),
     compiler(Purpose::Lint, "rust-web-clippy", "/usr/bin/clippy-driver", "lints the eBPF programs"),
     package(
         Purpose::Peers,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::apt::suite::{Fit, Suite};
 use crate::packages::{self, Package, Purpose};
 use crate::toolchain::Toolchain;
 use crate::{apt, command, interrupt, workspace};
@@ -89,7 +90,12 @@ fn debian_packages(purposes: &[Purpose], notes: &mut Notes) -> Result<()> {
     refuse_other_rustc(&missing)?;
     let names: Vec<String> = missing.iter().map(|package| package.name.to_owned()).collect();
     // busybox-static takes the place of busybox, and can do all that it can.
-    apt::install(&names, purposes.contains(&Purpose::Peers), log)?;
+    let replace = purposes.contains(&Purpose::Peers);
+    if !replace && names.iter().any(|name| name == QEMU) && apt::removes_others(&names)? {
+        install_from_backports(&names, log)?;
+    } else {
+        apt::install(&names, replace, log)?;
+    }
     for package in &missing {
         apt::disable_services(package.name, log)?;
     }
@@ -102,6 +108,21 @@ fn debian_packages(purposes: &[Purpose], notes: &mut Notes) -> Result<()> {
         );
     }
     Ok(())
+}
+
+const QEMU: &str = "qemu-system-x86";
+
+/// Who has qemu-utils of the backports cannot have QEMU of the release itself beside it.
+fn install_from_backports(names: &[String], log: &Path) -> Result<()> {
+    let release = fs::read_to_string("/etc/os-release").context("read /etc/os-release")?;
+    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let name = name.context("set up: this Debian has no name in /etc/os-release")?.trim_matches('"');
+    let backports = format!("{name}-backports");
+    let folder = workspace::target().join("backports");
+    let suites = Suite::fetch(&format!("{name} {backports}"), &folder, Fit::Machine, log)?;
+    let installed = apt::install_from(&suites, &backports, names, log);
+    fs::remove_dir_all(&folder).with_context(|| format!("remove {}", workspace::relative(&folder)))?;
+    installed
 }
 
 /// Debian's own rustc is too old and conflicts with the one we need; whose it is, is not ours to judge.
