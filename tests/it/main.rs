@@ -19,6 +19,7 @@ mod instances;
 mod limiter;
 mod listings;
 mod neighbours;
+mod old_kernel;
 mod packets;
 mod peers;
 mod race;

@@ -43,7 +43,14 @@ pub(crate) fn missing(
         |package: &&Package| package.distribution_compiler && toolchain == Some(Toolchain::Nightly);
     let wanted =
         PACKAGES.iter().filter(|package| purposes.contains(&package.purpose) && !superfluous(package));
-    wanted.filter(|package| !exists(package.proof)).copied().collect()
+    let mut missing: Vec<Package> = Vec::new();
+    for package in wanted.filter(|package| !exists(package.proof)) {
+        // Two purposes may need one package.
+        if missing.iter().all(|other| other.name != package.name) {
+            missing.push(*package);
+        }
+    }
+    missing
 }
 
 /// Whether a proof holds on this machine.
@@ -149,6 +156,14 @@ mod tests {
     fn only_what_is_absent_is_installed() {
         let one = missing(&[Purpose::Peers], Some(Toolchain::Distribution), |proof| proof != "podman");
         assert_eq!(names(&one), ["podman"]);
+    }
+
+    #[test]
+    fn what_serves_two_purposes_is_installed_once() {
+        let both = missing(&[Purpose::Vm, Purpose::Peers], Some(Toolchain::Distribution), |proof| {
+            proof != "/usr/share/doc/busybox-static"
+        });
+        assert_eq!(names(&both), ["busybox-static"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{apt, command, interrupt, workspace};
 
 /// The task: everything but the peers, or everything.
 pub(crate) fn run(peers: bool) -> Result<()> {
-    let mut purposes = vec![Purpose::Build, Purpose::Run, Purpose::Lint];
+    let mut purposes = vec![Purpose::Build, Purpose::Run, Purpose::Lint, Purpose::Vm];
     if peers {
         purposes.push(Purpose::Peers);
     }
@@ -89,12 +89,15 @@ fn debian_packages(purposes: &[Purpose], notes: &mut Notes) -> Result<()> {
     }
     refuse_other_rustc(&missing)?;
     let names: Vec<String> = missing.iter().map(|package| package.name.to_owned()).collect();
-    // busybox-static takes the place of busybox, and can do all that it can.
-    let replace = purposes.contains(&Purpose::Peers);
-    if !replace && names.iter().any(|name| name == QEMU) && apt::removes_others(&names)? {
-        install_from_backports(&names, log)?;
-    } else {
-        apt::install(&names, replace, log)?;
+    let (emulator, others): (Vec<String>, Vec<String>) = names.into_iter().partition(|name| name == QEMU);
+    if !others.is_empty() {
+        // busybox-static takes the place of busybox, and can do all that it can.
+        let replace =
+            purposes.contains(&Purpose::Peers) || others.iter().any(|name| name == "busybox-static");
+        apt::install(&others, replace, log)?;
+    }
+    if !emulator.is_empty() {
+        install_emulator(&emulator, log)?;
     }
     for package in &missing {
         apt::disable_services(package.name, log)?;
@@ -113,7 +116,10 @@ fn debian_packages(purposes: &[Purpose], notes: &mut Notes) -> Result<()> {
 const QEMU: &str = "qemu-system-x86";
 
 /// Who has qemu-utils of the backports cannot have QEMU of the release itself beside it.
-fn install_from_backports(names: &[String], log: &Path) -> Result<()> {
+fn install_emulator(names: &[String], log: &Path) -> Result<()> {
+    if !apt::removes_others(names)? {
+        return apt::install(names, false, log);
+    }
     let release = fs::read_to_string("/etc/os-release").context("read /etc/os-release")?;
     let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     let name = name.context("set up: this Debian has no name in /etc/os-release")?.trim_matches('"');

@@ -55,6 +55,9 @@ fn on(kernels: &[Kernel], filters: &[String], deadline: Duration) -> Result<()> 
     if !setup::is_root() {
         bail!("vm: a guest reads this machine's files; run the same as root");
     }
+    if workspace::root().display().to_string().contains(char::is_whitespace) {
+        bail!("vm: the kernel's command line cannot name a tree whose path has a space");
+    }
     let binaries = stage(&binaries()?)?;
     let mut rows = Vec::new();
     for kernel in kernels {

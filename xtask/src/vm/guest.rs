@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::fetch::{Unpacked, folder};
-use crate::{interrupt, workspace};
+use crate::{command, interrupt, workspace};
 
 /// Longer than any test takes without a word.
 const SILENCE: Duration = Duration::from_mins(5);
@@ -35,6 +35,8 @@ pub(super) fn run(
 ) -> Result<i32> {
     interrupt::catch()?;
     let console = folder().join(format!("{}.console", kernel.release));
+    // What an earlier guest said is not this one's.
+    fs::remove_file(&console).ok();
     let mut qemu = qemu(kernel, initrd, &console);
     let mut child = qemu.spawn().context("boot a guest: cannot start qemu-system-x86_64")?;
     let watched = watch(&mut child, &console, deadline, line);
@@ -45,11 +47,9 @@ pub(super) fn run(
     let status = child.wait().context("boot a guest: lost QEMU's exit status")?;
     let judged = watched.and_then(|()| judge(status.code(), &read(&console)));
     if judged.is_err() && interrupt::check().is_ok() {
-        eprintln!("{}", last_lines(&read(&console), 25));
+        eprintln!("{}", command::last_lines(&read(&console), 25));
     }
-    judged.with_context(|| {
-        format!("guest {}: its console is in {}", kernel.release, workspace::relative(&console))
-    })
+    judged.with_context(|| format!("its console is in {}", workspace::relative(&console)))
 }
 
 fn qemu(kernel: &Unpacked, initrd: &Path, console: &Path) -> Command {
@@ -65,8 +65,10 @@ fn qemu(kernel: &Unpacked, initrd: &Path, console: &Path) -> Command {
     ]);
     qemu.args(["-serial", "stdio"]);
     qemu.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(initrd);
-    // A panic ends QEMU (-no-reboot); watchdogs of a kernel that gets a part of a CPU would cry wolf.
-    let arguments = "console=ttyS0 quiet panic=-1 oops=panic nowatchdog rcupdate.rcu_cpu_stall_suppress=1";
+    // A panic ends QEMU (-no-reboot). Watchdogs of a kernel that gets a part of a CPU would cry
+    // wolf, and detours around the faults of real CPUs only cost time here.
+    let arguments = "console=ttyS0 quiet panic=-1 oops=panic nowatchdog rcupdate.rcu_cpu_stall_suppress=1 \
+                     mitigations=off";
     let (tree, modules) = (workspace::root(), &kernel.modules);
     qemu.args(["-append", &format!("{arguments} tree={} modules={}", tree.display(), modules.display())]);
     qemu.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]);
@@ -160,7 +162,27 @@ fn read(console: &Path) -> String {
     String::from_utf8_lossy(&fs::read(console).unwrap_or_default()).into_owned()
 }
 
-fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_of_the_tests_is_in_that_of_qemu() {
+        assert_eq!(judge(Some(42 * 2 + 1), "").ok(), Some(0));
+        assert_eq!(judge(Some(101 * 2 + 1), "").ok(), Some(101));
+    }
+
+    #[test]
+    fn a_guest_without_a_status_is_an_error() {
+        for (code, console, cause) in [
+            (Some(0), "", "QEMU ended with 0 before the tests did"),
+            (Some(1), "", "QEMU ended with 1 before the tests did"),
+            (None, "", "QEMU was killed"),
+            (Some(85), "[ 1.5] BUG: unable to handle page fault", "its kernel broke: [ 1.5] BUG: unable"),
+            (Some(0), "[ 1.5] Kernel panic - not syncing", "its kernel broke: [ 1.5] Kernel panic"),
+        ] {
+            let error = judge(code, console).expect_err(cause).to_string();
+            assert!(error.starts_with(cause), "{error}");
+        }
+    }
 }
