@@ -84,10 +84,15 @@ fn mark_all_removing(instance: &Instance) {
 /// Filters on clsact, known by the ids of the programs that are pinned here.
 async fn detach_filters(instance: &Instance, programs: &HashSet<u32>, report: &mut Report) -> Result<()> {
     let netlink = Netlink::open()?;
-    let rows = Store::open(&instance.database()).and_then(|store| store.attachments());
+    // To open one that is not there would make it, and an empty one says that nothing is ours.
+    let rows = instance
+        .database()
+        .exists()
+        .then(|| Store::open(&instance.database()).and_then(|store| store.attachments()).ok())
+        .flatten();
     // Without the database, a clsact that nobody uses is taken for ours.
     let made_clsact = |ifindex: u32| {
-        rows.as_ref().map_or(true, |rows| {
+        rows.as_ref().is_none_or(|rows| {
             rows.iter()
                 .any(|row| row.ifindex == ifindex && row.made_clsact && row.boot_id == instance.boot_id)
         })
