@@ -11,13 +11,13 @@ use aya::programs::ProgramInfo;
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::State;
+use crate::attachment::{Hook, State};
 use crate::bpffs;
 use crate::error::{Attempt, Error, Result};
 use crate::expedite::{self, Expedited};
 use crate::hook;
 use crate::instance::{Directories, Instance};
-use crate::netlink::Netlink;
+use crate::netlink::{Filter, Netlink};
 use crate::object::{self, Staging};
 use crate::pin::{Kind, open_own_pin};
 use crate::private_dir::{self, remove_if_empty};
@@ -97,12 +97,21 @@ async fn detach_filters(instance: &Instance, programs: &HashSet<u32>, report: &m
                 .any(|row| row.ifindex == ifindex && row.made_clsact && row.boot_id == instance.boot_id)
         })
     };
+    // Also where the pin of the program that runs was lost or replaced.
+    let has_place = |ifindex: u32, filter: &Filter| {
+        rows.iter().flatten().any(|row| {
+            row.ifindex == ifindex
+                && row.boot_id == instance.boot_id
+                && row.hook == Hook::Clsact
+                && hook::is_ours(filter, row.order)
+        })
+    };
     let mut errors = Vec::new();
     for device in netlink.devices().await? {
         let (mut ours, mut others) = (0, 0);
         for direction in Direction::ALL {
             for filter in netlink.filters(device.ifindex, direction).await? {
-                if programs.contains(&filter.program_id) {
+                if programs.contains(&filter.program_id) || has_place(device.ifindex, &filter) {
                     let gone = netlink
                         .remove_filter(device.ifindex, direction, filter.priority, filter.handle)
                         .await;
