@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::packages::Purpose;
 use crate::{build, command, setup, workspace};
+use guest::Patience;
 pub(crate) use kernels::Choice;
 use kernels::{Kernel, SHORT, USUAL};
 use table::Row;
@@ -32,23 +33,24 @@ pub(crate) fn run(choice: Option<Choice>, filters: &[String]) -> Result<()> {
     setup::ensure(&[Purpose::Build, Purpose::Run, Purpose::Vm])?;
     build::run()?;
     let Some(choice) = choice else {
-        return if filters.is_empty() { short() } else { on(&USUAL, filters, LONGEST) };
+        return if filters.is_empty() { short() } else { on(&USUAL, filters, LONG) };
     };
-    on(&choice.kernels(), filters, LONGEST)
+    on(&choice.kernels(), filters, LONG)
 }
 
 /// What `cargo xtask test` includes: the usual kernels, and what takes five minutes on both
 /// together. `dpctl` must have been built.
 pub(crate) fn short() -> Result<()> {
     setup::ensure(&[Purpose::Vm])?;
-    on(&USUAL, &SHORT.map(str::to_owned), SHORTEST)
+    on(&USUAL, &SHORT.map(str::to_owned), BRIEF)
 }
 
-/// How long one guest may take; twice what it takes on a machine with other work.
-const LONGEST: Duration = Duration::from_mins(90);
-const SHORTEST: Duration = Duration::from_mins(10);
+/// For all tests: several times what they take on a machine without other work.
+const LONG: Patience = Patience { silence: Duration::from_mins(5), whole: Duration::from_mins(90) };
+/// For those that take five minutes on both kernels.
+const BRIEF: Patience = Patience { silence: Duration::from_mins(3), whole: Duration::from_mins(10) };
 
-fn on(kernels: &[Kernel], filters: &[String], deadline: Duration) -> Result<()> {
+fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<()> {
     if std::env::consts::ARCH != "x86_64" {
         bail!("vm: its kernels are amd64's, and this machine is not");
     }
@@ -69,7 +71,7 @@ fn on(kernels: &[Kernel], filters: &[String], deadline: Duration) -> Result<()> 
         initrd::write(&initrd, &unpacked, &script)?;
         println!("vm: kernel {}", unpacked.release);
         let mut row = Row::new(unpacked.release.clone());
-        let ran = guest::run(&unpacked, &initrd, deadline, |line| row.line(line));
+        let ran = guest::run(&unpacked, &initrd, patience, |line| row.line(line));
         row.end(begin.elapsed(), ran);
         rows.push(row);
     }

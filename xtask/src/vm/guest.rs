@@ -6,7 +6,7 @@
 //! tmpfs.
 
 use std::fs;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -18,19 +18,26 @@ use anyhow::{Context, Result, bail};
 use super::fetch::{Unpacked, folder};
 use crate::{command, interrupt, workspace};
 
-/// Longer than any test takes without a word.
-const SILENCE: Duration = Duration::from_mins(5);
+/// How long a guest may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// From one word to the next.
+    pub(super) silence: Duration,
+    /// From its start to its end.
+    pub(super) whole: Duration,
+}
+
 const STEP: Duration = Duration::from_millis(200);
 /// For the root's upper layer, the tests' folders and the kernel: none of them is large.
 const MEGABYTES: &str = "2048";
 
 /// Boots `kernel` with `initrd`, gives each line of the tests to `line`, and returns the tests'
-/// exit status. A guest that says nothing, takes longer than `deadline`, or whose kernel breaks,
-/// is an error, with the end of its console.
+/// exit status. A guest that exhausts our patience, or whose kernel breaks, is ended, and an error
+/// with the end of its console.
 pub(super) fn run(
     kernel: &Unpacked,
     initrd: &Path,
-    deadline: Duration,
+    patience: Patience,
     line: impl FnMut(&str),
 ) -> Result<i32> {
     interrupt::catch()?;
@@ -39,7 +46,7 @@ pub(super) fn run(
     fs::remove_file(&console).ok();
     let mut qemu = qemu(kernel, initrd, &console);
     let mut child = qemu.spawn().context("boot a guest: cannot start qemu-system-x86_64")?;
-    let watched = watch(&mut child, &console, deadline, line);
+    let watched = watch(&mut child, &console, patience, &mut io::stdout(), line);
     if watched.is_err() {
         // It may have ended by itself this instant; either way it is reaped.
         child.kill().ok();
@@ -84,20 +91,23 @@ fn option(name: &str, path: &Path) -> std::ffi::OsString {
 }
 
 /// Shows what the tests say until QEMU closes its output.
-fn watch(child: &mut Child, console: &Path, deadline: Duration, mut line: impl FnMut(&str)) -> Result<()> {
+fn watch(
+    child: &mut Child,
+    console: &Path,
+    patience: Patience,
+    out: &mut impl Write,
+    mut line: impl FnMut(&str),
+) -> Result<()> {
     let output = child.stdout.take().context("boot a guest: no output")?;
     let chunks = chunks(output);
-    let end = Instant::now() + deadline;
+    let end = Instant::now() + patience.whole;
     let (mut rest, mut last_word, mut console_size) = (Vec::new(), Instant::now(), 0);
     loop {
         interrupt::check()?;
         match chunks.recv_timeout(STEP) {
             Ok(chunk) => {
                 last_word = Instant::now();
-                io::stdout()
-                    .write_all(&chunk)
-                    .and_then(|()| io::stdout().flush())
-                    .context("write to standard output")?;
+                out.write_all(&chunk).and_then(|()| out.flush()).context("write to standard output")?;
                 rest.extend_from_slice(&chunk);
                 while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
                     line(String::from_utf8_lossy(&rest[..at]).trim_end());
@@ -111,11 +121,15 @@ fn watch(child: &mut Child, console: &Path, deadline: Duration, mut line: impl F
         if size != console_size {
             (console_size, last_word) = (size, Instant::now());
         }
-        if last_word.elapsed() > SILENCE {
-            bail!("it hangs: not a word for {} s, the last being {:?}", SILENCE.as_secs(), tail(&rest));
+        if last_word.elapsed() > patience.silence {
+            bail!(
+                "it hangs: not a word for {} s, the last being {:?}",
+                patience.silence.as_secs(),
+                tail(&rest)
+            );
         }
         if Instant::now() > end {
-            bail!("not ready within {} s, the last word being {:?}", deadline.as_secs(), tail(&rest));
+            bail!("not ready within {} s, the last word being {:?}", patience.whole.as_secs(), tail(&rest));
         }
     }
 }
@@ -165,6 +179,36 @@ fn read(console: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn watched(script: &str, patience: Patience) -> (Result<()>, Vec<String>) {
+        let mut shell = Command::new("sh");
+        let mut child = shell.args(["-c", script]).stdout(Stdio::piped()).spawn().expect("a shell");
+        let mut lines = Vec::new();
+        let watched = watch(&mut child, Path::new("/nowhere"), patience, &mut io::sink(), |line| {
+            lines.push(line.to_owned());
+        });
+        child.kill().and_then(|()| child.wait()).expect("it is ours");
+        (watched, lines)
+    }
+
+    #[test]
+    fn lines_are_read_to_the_end_of_the_guest() {
+        let day = Duration::from_hours(24);
+        let (watched, lines) = watched("printf 'a\r\nb'; echo c", Patience { silence: day, whole: day });
+        assert!(watched.is_ok());
+        assert_eq!(lines, ["a", "bc"]);
+    }
+
+    #[test]
+    fn a_guest_that_is_silent_or_slow_is_given_up_with_its_last_word() {
+        let (day, moment) = (Duration::from_hours(24), Duration::from_millis(300));
+        let silent = watched("printf 'test a ... '; exec sleep 60", Patience { silence: moment, whole: day });
+        let error = silent.0.expect_err("silent").to_string();
+        assert!(error.starts_with("it hangs") && error.contains("test a ..."), "{error}");
+        let slow =
+            watched("while :; do echo word; sleep 0.05; done", Patience { silence: day, whole: moment });
+        assert!(slow.0.expect_err("slow").to_string().starts_with("not ready"));
+    }
 
     #[test]
     fn the_status_of_the_tests_is_in_that_of_qemu() {
