@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::packages::Purpose;
-use crate::{build, command, setup, workspace};
+use crate::{build, command, interrupt, setup, workspace};
 use guest::Patience;
 pub(crate) use kernels::Choice;
 use kernels::{Kernel, SHORT, USUAL};
@@ -30,6 +30,7 @@ use table::Row;
 /// The task: without a choice the usual kernels, each with the part of the tests that is short;
 /// with one, all that have a meaning there, or those whose names contain one of `filters`.
 pub(crate) fn run(choice: Option<Choice>, filters: &[String]) -> Result<()> {
+    refuse_unless_able()?;
     setup::ensure(&[Purpose::Build, Purpose::Run, Purpose::Vm])?;
     build::run()?;
     let Some(choice) = choice else {
@@ -41,6 +42,7 @@ pub(crate) fn run(choice: Option<Choice>, filters: &[String]) -> Result<()> {
 /// What `cargo xtask test` includes: the usual kernels, and what takes five minutes on both
 /// together. `dpctl` must have been built.
 pub(crate) fn short() -> Result<()> {
+    refuse_unless_able()?;
     setup::ensure(&[Purpose::Vm])?;
     on(&USUAL, &SHORT.map(str::to_owned), BRIEF)
 }
@@ -50,7 +52,7 @@ const LONG: Patience = Patience { silence: Duration::from_mins(5), whole: Durati
 /// For those that take five minutes on both kernels.
 const BRIEF: Patience = Patience { silence: Duration::from_mins(3), whole: Duration::from_mins(10) };
 
-fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<()> {
+fn refuse_unless_able() -> Result<()> {
     if std::env::consts::ARCH != "x86_64" {
         bail!("vm: its kernels are amd64's, and this machine is not");
     }
@@ -60,11 +62,16 @@ fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<()> 
     if workspace::root().display().to_string().contains(char::is_whitespace) {
         bail!("vm: the kernel's command line cannot name a tree whose path has a space");
     }
+    Ok(())
+}
+
+fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<()> {
     let binaries = stage(&binaries()?)?;
+    // All of them first: what the network lacks is known before the first guest.
+    let unpacked = kernels.iter().map(|kernel| fetch::kernel(*kernel)).collect::<Result<Vec<_>>>()?;
     let mut rows = Vec::new();
-    for kernel in kernels {
+    for (kernel, unpacked) in kernels.iter().zip(unpacked) {
         let begin = Instant::now();
-        let unpacked = fetch::kernel(*kernel)?;
         let only: Vec<String> = kernel.only.iter().map(|name| (*name).to_owned()).collect();
         let script = script(&binaries, if filters.is_empty() { &only } else { filters });
         let initrd = fetch::folder().join(format!("{}.initrd", unpacked.release));
@@ -72,6 +79,7 @@ fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<()> 
         println!("vm: kernel {}", unpacked.release);
         let mut row = Row::new(unpacked.release.clone());
         let ran = guest::run(&unpacked, &initrd, patience, |line| row.line(line));
+        interrupt::check()?;
         row.end(begin.elapsed(), ran);
         rows.push(row);
     }

@@ -44,8 +44,15 @@ pub(crate) const USUAL: [Kernel; 2] = [V6_1, V6_12];
 
 /// Parts of names of tests that take five minutes on those two together: what differs most from
 /// kernel to kernel.
-pub(crate) const SHORT: [&str; 6] =
-    ["attach::", "identity::", "neighbours::", "packets::", "upgrade::", "verifier::"];
+pub(crate) const SHORT: [&str; 7] = [
+    "attach::",
+    "identity::",
+    "neighbours::",
+    "packets::",
+    "reconcile::attach_restores",
+    "upgrade::upgrade_keeps",
+    "verifier::",
+];
 
 impl Choice {
     pub(crate) fn kernels(self) -> Vec<Kernel> {
