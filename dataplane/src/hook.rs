@@ -296,6 +296,7 @@ fn priority(order: Order) -> u16 {
     }
 }
 
-fn is_ours(filter: &Filter, order: Order) -> bool {
+/// Whether a filter has the place that ours have on clsact.
+pub fn is_ours(filter: &Filter, order: Order) -> bool {
     filter.priority == priority(order) && filter.handle == HANDLE
 }

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::State;
+use crate::attachment::{Hook, State};
 use crate::bpffs;
 use crate::error::{Attempt, Error, Result};
 use crate::expedite::{self, Expedited};
 use crate::hook;
 use crate::instance::{Directories, Instance};
-use crate::netlink::Netlink;
+use crate::netlink::{Filter, Netlink};
 use crate::object::{self, Staging};
 use crate::private_dir::{self, remove_if_empty};
 use crate::store::Store;
@@ -86,12 +86,26 @@ fn mark_all_removing(instance: &Instance) {
 /// Filters on clsact, known by the ids of the programs that are pinned here.
 async fn detach_filters(instance: &Instance, programs: &HashSet<u32>, report: &mut Report) -> Result<()> {
     let netlink = Netlink::open()?;
-    let rows = Store::open(&instance.database()).and_then(|store| store.attachments());
+    // To open one that is not there would make it, and an empty one says that nothing is ours.
+    let rows = instance
+        .database()
+        .exists()
+        .then(|| Store::open(&instance.database()).and_then(|store| store.attachments()).ok())
+        .flatten();
     // Without the database, a clsact that nobody uses is taken for ours.
     let made_clsact = |ifindex: u32| {
-        rows.as_ref().map_or(true, |rows| {
+        rows.as_ref().is_none_or(|rows| {
             rows.iter()
                 .any(|row| row.ifindex == ifindex && row.made_clsact && row.boot_id == instance.boot_id)
+        })
+    };
+    // Also where the pin of the program that runs was lost or replaced.
+    let has_place = |ifindex: u32, filter: &Filter| {
+        rows.iter().flatten().any(|row| {
+            row.ifindex == ifindex
+                && row.boot_id == instance.boot_id
+                && row.hook == Hook::Clsact
+                && hook::is_ours(filter, row.order)
         })
     };
     let mut errors = Vec::new();
@@ -99,7 +113,7 @@ async fn detach_filters(instance: &Instance, programs: &HashSet<u32>, report: &m
         let (mut ours, mut others) = (0, 0);
         for direction in Direction::ALL {
             for filter in netlink.filters(device.ifindex, direction).await? {
-                if programs.contains(&filter.program_id) {
+                if programs.contains(&filter.program_id) || has_place(device.ifindex, &filter) {
                     let gone = netlink
                         .remove_filter(device.ifindex, direction, filter.priority, filter.handle)
                         .await;

@@ -6,6 +6,7 @@ use dataplane_common::direction::Direction::{self, FromContainer, ToContainer};
 use dataplane_tests::command::run_with_input;
 use dataplane_tests::dpctl::Dpctl;
 use dataplane_tests::eventually::eventually;
+use dataplane_tests::hooks;
 use dataplane_tests::state::State;
 use dataplane_tests::topology::Topology;
 use serde_json::json;
@@ -25,6 +26,9 @@ pub(crate) fn rates(dpctl: &Dpctl<'_>, interface: &str) -> [Option<u64>; 2] {
 /// Ids of the programs at the hooks, from and to the container, as the kernel lists them.
 pub(crate) fn program_ids(topology: &Topology, interface: &str) -> [Vec<u32>; 2] {
     use aya::programs::{SchedClassifier, TcAttachType};
+    if !hooks::has_tcx() {
+        return ["ingress", "egress"].map(|side| filter_programs(topology, interface, side));
+    }
     [TcAttachType::Ingress, TcAttachType::Egress].map(|hook| {
         let programs = topology.host.enter(|| SchedClassifier::query_tcx(interface, hook));
         let (_, programs) = programs.expect("this kernel has tcx (6.6)");
@@ -32,9 +36,15 @@ pub(crate) fn program_ids(topology: &Topology, interface: &str) -> [Vec<u32>; 2]
     })
 }
 
+fn filter_programs(topology: &Topology, interface: &str, side: &str) -> Vec<u32> {
+    let filters = topology.host.run(&format!("tc -j filter show dev {interface} {side}")).json();
+    let ids = filters.as_array().into_iter().flatten().map(|filter| &filter["options"]["prog"]["id"]);
+    ids.filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect()
+}
+
 #[test]
 fn attach_limits_both_directions_by_one_program_each() {
-    for hook in ["tcx", "clsact"] {
+    for hook in hooks::all() {
         let topology = Topology::new(1);
         let dpctl = Dpctl::new(&topology.host);
         assert_free_both(&topology, 1, "premise: before attach");
@@ -120,7 +130,7 @@ fn the_rate_of_one_direction_wins_over_rate() {
 
 #[test]
 fn detach_frees_the_traffic_and_a_second_detach_finds_nothing() {
-    for hook in ["tcx", "clsact"] {
+    for hook in hooks::all() {
         let topology = Topology::new(2);
         let dpctl = Dpctl::new(&topology.host);
         dpctl.run(&format!("attach {TIGHT} --hook {hook} veth2"));

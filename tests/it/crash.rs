@@ -11,6 +11,7 @@ use std::process::Stdio;
 use dataplane_tests::command::ends_within;
 use dataplane_tests::dpctl::{Dpctl, binary};
 use dataplane_tests::eventually::{DEADLINE, eventually, eventually_get};
+use dataplane_tests::need_tcx;
 use dataplane_tests::netns::{command_line, processes};
 use dataplane_tests::skip;
 use dataplane_tests::state::State;
@@ -65,8 +66,10 @@ fn tidied_up(ground: &Ground<'_>, before: &State, clean: &State, what: &str) {
 }
 
 /// The child that holds the switch is killed with its parent, so nobody is left to set it back.
+/// Filters of clsact need no switch.
 #[test]
 fn a_killed_mass_attach_and_its_child_leave_no_switch_on_after_the_next_command() {
+    need_tcx!();
     if let Some(reason) = strace::missing() {
         skip!("{reason}");
     }

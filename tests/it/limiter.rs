@@ -195,6 +195,9 @@ fn udp_at_twice_100mbit_is_delivered_within_one_percent_of_it() {
 
 #[test]
 fn udp_at_twice_1gbit_is_delivered_within_one_percent_of_it() {
+    if machine::is_emulated() {
+        skip!("an emulated CPU sends no 2 Gbit/s");
+    }
     let _machine = machine::alone();
     for direction in Direction::ALL {
         Claim::twice(GBIT_1).holds(direction);

@@ -6,6 +6,7 @@
 
 use dataplane_common::direction::Direction;
 use dataplane_tests::dpctl::Dpctl;
+use dataplane_tests::need_tcx;
 use dataplane_tests::netns::Namespace;
 use dataplane_tests::state::State;
 use dataplane_tests::topology::Topology;
@@ -117,6 +118,7 @@ fn counted_of_a_burst(topology: &Topology, preference: u16) -> [u64; 2] {
 
 #[test]
 fn filters_of_others_run_beside_tcx() {
+    need_tcx!();
     let topology = with_sink();
     let host = &topology.host;
     host.run("tc qdisc add dev veth1 clsact");
@@ -192,6 +194,7 @@ fn a_clsact_of_ours_stays_while_others_use_it() {
 /// An `ingress` qdisc has the place of clsact, and only one of its two sides.
 #[test]
 fn a_device_with_an_ingress_qdisc_takes_tcx_and_refuses_clsact() {
+    need_tcx!();
     let topology = Topology::new(1);
     topology.host.run("tc qdisc add dev veth1 ingress");
     let dpctl = Dpctl::new(&topology.host);
@@ -211,6 +214,7 @@ fn a_device_with_an_ingress_qdisc_takes_tcx_and_refuses_clsact() {
 
 #[test]
 fn another_kind_of_hook_is_refused_while_one_is_there() {
+    need_tcx!();
     let topology = Topology::new(1);
     let dpctl = Dpctl::new(&topology.host);
     for (present, other) in [("tcx", "clsact"), ("clsact", "tcx")] {

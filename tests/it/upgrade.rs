@@ -6,6 +6,7 @@ use std::fs;
 use dataplane_common::direction::Direction;
 use dataplane_tests::dpctl::Dpctl;
 use dataplane_tests::eventually::{DEADLINE, eventually, within};
+use dataplane_tests::hooks;
 use dataplane_tests::leftovers::files;
 use dataplane_tests::state::State;
 use dataplane_tests::topology::Topology;
@@ -18,7 +19,7 @@ use crate::limited::{TIGHT, assert_free_both, assert_limited_both};
 /// one arrives. The kernel sends a report of its own now and then.
 #[test]
 fn upgrade_under_traffic_loses_no_packet_and_lets_none_by() {
-    for hook in ["tcx", "clsact"] {
+    for hook in hooks::all() {
         let topology = Topology::new(2);
         let (one, two) = (topology.sandbox(1), topology.sandbox(2));
         let dpctl = Dpctl::new(&topology.host);
@@ -58,7 +59,7 @@ fn upgrade_under_traffic_loses_no_packet_and_lets_none_by() {
 
 #[test]
 fn upgrade_keeps_counters_limits_and_attachments() {
-    for hook in ["tcx", "clsact"] {
+    for hook in hooks::all() {
         let topology = Topology::new(2);
         let dpctl = Dpctl::new(&topology.host);
         dpctl.run(&format!("attach {TIGHT} --hook {hook} veth1"));
@@ -92,7 +93,7 @@ fn upgrade_where_nothing_is_attached_says_so() {
 
 #[test]
 fn pins_of_another_layout_are_refused_until_upgrade_moves_them() {
-    for hook in ["tcx", "clsact"] {
+    for hook in hooks::all() {
         let topology = Topology::new(1);
         let dpctl = Dpctl::new(&topology.host);
         dpctl.run(&format!("attach {TIGHT} --hook {hook} veth1"));

@@ -37,6 +37,12 @@ pub fn full() -> bool {
     std::env::var_os("DATAPLANE_FULL").is_some_and(|value| value == "1")
 }
 
+/// Whether this is a guest of `cargo xtask vm`: every instruction is emulated, so gigabits are out
+/// of reach.
+pub fn is_emulated() -> bool {
+    std::env::var_os("DATAPLANE_GUEST").is_some_and(|value| value == "1")
+}
+
 fn users() -> MutexGuard<'static, Users> {
     // A test that failed holding it has left nothing half done.
     USERS.lock().unwrap_or_else(PoisonError::into_inner)

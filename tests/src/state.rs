@@ -61,20 +61,18 @@ impl State {
 /// Copies are read: an open database is a changed one.
 fn rows(state_dir: &Path) -> Vec<String> {
     let copy = temporary_folder();
-    let mut lines = vec![];
     for file in files(state_dir) {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name.starts_with("state.db") && !name.ends_with("-shm") {
             fs::copy(&file, copy.path().join(&name)).expect("the folder is ours");
         }
-        if name == "state.db" {
-            lines = read(&copy.path().join(&name)).unwrap_or_else(|e| vec![format!("rows: {e}")]);
-        } else if name == "state.db-wal" {
-            let database = copy.path().join("state.db");
-            lines = read(&database).unwrap_or_else(|e| vec![format!("rows: {e}")]);
-        }
     }
-    lines
+    // Only now: a database is what its file, its log and its journal are together.
+    let database = copy.path().join("state.db");
+    if !database.exists() {
+        return vec![];
+    }
+    read(&database).unwrap_or_else(|e| vec![format!("rows: {e}")])
 }
 
 fn read(database: &Path) -> rusqlite::Result<Vec<String>> {

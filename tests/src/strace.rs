@@ -51,9 +51,21 @@ pub fn command(command: &Command, calls: &str, what: &str) -> Command {
 /// Runs `command` and lists the `calls` of its first process, as `strace` writes them.
 #[track_caller]
 pub fn calls(command: &Command, calls: &str) -> (Output, Vec<String>) {
+    trace(command, calls, &[])
+}
+
+/// As [`calls`], each with the seconds that it took at its end: `<0.001213>`.
+#[track_caller]
+pub fn timed_calls(command: &Command, calls: &str) -> (Output, Vec<String>) {
+    trace(command, calls, &["-T"])
+}
+
+#[track_caller]
+fn trace(command: &Command, calls: &str, more: &[&str]) -> (Output, Vec<String>) {
     let folder = temporary_folder();
     let file = folder.path().join("calls");
-    let output = run(&mut under(command, &["-o", &file.to_string_lossy(), "-e", &format!("trace={calls}")]));
+    let (path, trace) = (file.to_string_lossy(), format!("trace={calls}"));
+    let output = run(&mut under(command, &[&["-o", &path, "-e", &trace], more].concat()));
     let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}\n{output}", file.display()));
     let first = text.split(' ').next().unwrap_or_default().to_owned();
     let mine = text.lines().filter_map(|line| line.strip_prefix(&first)).map(|line| line.trim().to_owned());

@@ -1,5 +1,7 @@
 //! `apt-get`, quietly: its output goes to a log, and no service is started.
 
+pub(crate) mod suite;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::{command, packages};
+use suite::Suite;
 
 /// Whether this is a system that `apt-get` looks after.
 pub(crate) fn is_here() -> bool {
@@ -38,6 +41,24 @@ pub(crate) fn install(names: &[String], replace: bool, log: &Path) -> Result<()>
         command.arg("--no-remove");
     }
     let installed = command::run_logged("install packages", command.args(names), log);
+    guard.end().and(installed)
+}
+
+/// Whether an installation would take something else away.
+pub(crate) fn removes_others(names: &[String]) -> Result<bool> {
+    let mut rehearsal = apt_get();
+    rehearsal.args(["install", "--simulate", "--no-install-recommends"]).args(names);
+    let said = command::stdout("rehearse an installation", &mut rehearsal)?;
+    Ok(said.lines().any(|line| line.starts_with("Remv ")))
+}
+
+/// Installs like [`install`], preferring what `suite` calls `release`.
+pub(crate) fn install_from(suite: &Suite, release: &str, names: &[String], log: &Path) -> Result<()> {
+    let guard = NoServices::begin()?;
+    let mut command = apt_get();
+    command.args(["install", "--yes", "--no-install-recommends", "--no-remove", "--target-release", release]);
+    command.args(names).env("APT_CONFIG", suite.configuration());
+    let installed = command::run_logged(&format!("install packages of {release}"), &mut command, log);
     guard.end().and(installed)
 }
 

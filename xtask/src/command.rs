@@ -79,7 +79,8 @@ fn unstartable(what: &str, command: &Command) -> String {
     format!("{what}: cannot start {}", name(command))
 }
 
-fn last_lines(text: &str, count: usize) -> String {
+/// The end of a log.
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }

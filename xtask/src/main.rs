@@ -11,11 +11,13 @@ mod licences;
 mod lint;
 mod packages;
 mod setup;
+mod sources;
 mod tally;
 mod test;
 #[cfg(test)]
 mod tidy;
 mod toolchain;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -54,6 +56,15 @@ enum Task {
         #[arg(value_name = "FILTER")]
         filters: Vec<String>,
     },
+    /// Build, then run the kernel tests on Debian's kernels, under QEMU
+    Vm {
+        /// Every test on this one; without it the usual ones, and the tests that take five minutes
+        #[arg(long)]
+        kernel: Option<vm::Choice>,
+        /// Parts of test names
+        #[arg(value_name = "FILTER", last = true)]
+        filters: Vec<String>,
+    },
     /// Build, then limit a veth and show what comes through
     Demo,
     /// Build, then measure: `bench attach`
@@ -70,6 +81,7 @@ fn main() -> ExitCode {
         Task::Build => build::run(),
         Task::Lint => lint::run(),
         Task::Test { full, filters } => test::run(full, &filters),
+        Task::Vm { kernel, filters } => vm::run(kernel, &filters),
         Task::Demo => demo::run(),
         Task::Bench { arguments } => bench::run(&arguments),
     };

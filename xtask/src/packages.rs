@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Run,
     /// Lint.
     Lint,
+    /// Boot other kernels.
+    Vm,
     /// Run the tests against Docker, Podman and the kernel's own tools.
     Peers,
 }
@@ -41,7 +43,14 @@ pub(crate) fn missing(
         |package: &&Package| package.distribution_compiler && toolchain == Some(Toolchain::Nightly);
     let wanted =
         PACKAGES.iter().filter(|package| purposes.contains(&package.purpose) && !superfluous(package));
-    wanted.filter(|package| !exists(package.proof)).copied().collect()
+    let mut missing: Vec<Package> = Vec::new();
+    for package in wanted.filter(|package| !exists(package.proof)) {
+        // Two purposes may need one package.
+        if missing.iter().all(|other| other.name != package.name) {
+            missing.push(*package);
+        }
+    }
+    missing
 }
 
 /// Whether a proof holds on this machine.
@@ -83,6 +92,10 @@ const PACKAGES: &[Package] = &[
     package(Purpose::Run, "strace", "strace", "kills commands and fails their calls in tests"),
     package(Purpose::Run, "man-db", "/usr/bin/man", "renders the manual in tests"),
     package(Purpose::Run, "groff-base", "/usr/bin/groff", "the same"),
+    package(Purpose::Vm, "qemu-system-x86", "qemu-system-x86_64", "runs a guest for each kernel"),
+    package(Purpose::Vm, "kmod", "depmod", "orders the modules of a kernel that is not installed"),
+    package(Purpose::Vm, "xz-utils", "xz", "unpacks those modules"),
+    package(Purpose::Vm, "busybox-static", "/usr/share/doc/busybox-static", "the first steps of a guest"),
     compiler(Purpose::Lint, "rust-web-clippy", "/usr/bin/clippy-driver", "lints the eBPF programs"),
     package(
         Purpose::Peers,
@@ -147,6 +160,14 @@ mod tests {
     fn only_what_is_absent_is_installed() {
         let one = missing(&[Purpose::Peers], Some(Toolchain::Distribution), |proof| proof != "podman");
         assert_eq!(names(&one), ["podman"]);
+    }
+
+    #[test]
+    fn what_serves_two_purposes_is_installed_once() {
+        let both = missing(&[Purpose::Vm, Purpose::Peers], Some(Toolchain::Distribution), |proof| {
+            proof != "/usr/share/doc/busybox-static"
+        });
+        assert_eq!(names(&both), ["busybox-static"]);
     }
 
     #[test]

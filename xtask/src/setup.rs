@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::apt::suite::{Fit, Suite};
 use crate::packages::{self, Package, Purpose};
 use crate::toolchain::Toolchain;
 use crate::{apt, command, interrupt, workspace};
 
 /// The task: everything but the peers, or everything.
 pub(crate) fn run(peers: bool) -> Result<()> {
-    let mut purposes = vec![Purpose::Build, Purpose::Run, Purpose::Lint];
+    let mut purposes = vec![Purpose::Build, Purpose::Run, Purpose::Lint, Purpose::Vm];
     if peers {
         purposes.push(Purpose::Peers);
     }
@@ -89,9 +90,15 @@ fn debian_packages(purposes: &[Purpose], notes: &mut Notes) -> Result<()> {
     refuse_other_rustc(&missing)?;
     let services = apt::services_to_come();
     // busybox-static takes the place of busybox, and can do all that it can; nothing else goes.
-    let (replacing, adding): (Vec<_>, Vec<_>) =
-        missing.iter().map(|package| package.name.to_owned()).partition(|name| name == "busybox-static");
-    let installed = apt::install(&adding, false, log).and_then(|()| apt::install(&replacing, true, log));
+    let (replacing, adding): (Vec<_>, Vec<_>) = missing
+        .iter()
+        .map(|package| package.name.to_owned())
+        .filter(|name| name != QEMU)
+        .partition(|name| name == "busybox-static");
+    let mut installed = apt::install(&adding, false, log).and_then(|()| apt::install(&replacing, true, log));
+    if missing.iter().any(|package| package.name == QEMU) {
+        installed = installed.and_then(|()| install_emulator(&[QEMU.to_owned()], log));
+    }
     let disabled = apt::disable(&services, log);
     installed.and(disabled)?;
     missing = packages::missing(purposes, Toolchain::installed(), packages::exists);
@@ -103,6 +110,24 @@ fn debian_packages(purposes: &[Purpose], notes: &mut Notes) -> Result<()> {
         );
     }
     Ok(())
+}
+
+const QEMU: &str = "qemu-system-x86";
+
+/// Who has qemu-utils of the backports cannot have QEMU of the release itself beside it.
+fn install_emulator(names: &[String], log: &Path) -> Result<()> {
+    if !apt::removes_others(names)? {
+        return apt::install(names, false, log);
+    }
+    let release = fs::read_to_string("/etc/os-release").context("read /etc/os-release")?;
+    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let name = name.context("set up: this Debian has no name in /etc/os-release")?.trim_matches('"');
+    let backports = format!("{name}-backports");
+    let folder = workspace::target().join("backports");
+    let suites = Suite::fetch(&format!("{name} {backports}"), &folder, Fit::Machine, log)?;
+    let installed = apt::install_from(&suites, &backports, names, log);
+    fs::remove_dir_all(&folder).with_context(|| format!("remove {}", workspace::relative(&folder)))?;
+    installed
 }
 
 /// Debian's own rustc is too old and conflicts with the one we need; whose it is, is not ours to judge.

@@ -17,8 +17,8 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     ),
     (
         "tests/src",
-        "peers peers::docker peers::podman peers::ground peers::image burst state strace dpctl iperf3 tcp topology \
-         udp meter run packet machine skip leftovers netns command eventually",
+        "peers peers::docker peers::podman peers::ground peers::image path burst state strace dpctl iperf3 tcp topology \
+         udp meter run packet machine hooks skip leftovers netns command eventually",
     ),
     (
         "bench/src",
@@ -27,8 +27,9 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     ),
     (
         "xtask/src",
-        "demo demo::traffic demo::lab demo::report bench test tally lint build tidy tidy::imports tidy::order \
-         tidy::source licences ebpf setup apt packages toolchain command interrupt workspace",
+        "demo demo::traffic demo::lab demo::report bench test vm vm::table vm::guest vm::initrd vm::cpio vm::modules \
+         vm::fetch vm::kernels tally lint build tidy tidy::imports tidy::order tidy::source licences ebpf setup apt \
+         apt::suite sources packages toolchain command interrupt workspace",
     ),
 ];
 
