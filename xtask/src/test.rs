@@ -1,4 +1,5 @@
-//! `cargo xtask test`: build, unit tests of every host crate, then the kernel tests as root.
+//! `cargo xtask test`: build, unit tests of every host crate, then the kernel tests as root, here
+//! and on Debian's kernels in guests.
 //!
 //! Kernel tests agree among themselves who may load the machine (tests/src/machine.rs), so they
 //! run as many at a time as libtest likes.
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::packages::Purpose;
 use crate::tally::Tally;
+use crate::vm::{self, Guests};
 use crate::{build, command, setup, workspace};
 
 /// `filters` are parts of test names, as cargo takes them; `full` without any also records the run.
@@ -37,17 +39,33 @@ pub(crate) fn run(full: bool, filters: &[String]) -> Result<()> {
     kernel.args(["-p", "dataplane-tests", "--"]).args(TIMES).args(filters);
     tee("kernel tests", &mut kernel, &mut tally)?;
     // A part of the tests says nothing about the commit, nor does another binary.
-    if full && filters.is_empty() && other.is_none() {
-        println!("test: recorded in {}", record(&tally)?);
+    let whole = filters.is_empty() && other.is_none();
+    // Guests write a page into the tree.
+    let commit = commit()?;
+    let guests = if whole { guests(full)? } else { None };
+    if full && whole {
+        println!("test: recorded in {}", record(&tally, guests.as_ref(), commit)?);
     }
     for (name, reason) in tally.skipped() {
         println!("skipped {name}: {reason}");
     }
     println!("{tally}");
-    if !tally.is_clean() {
-        bail!("test: failed: {}", tally.failed().join(", "));
+    let mut failed: Vec<String> = tally.failed().iter().map(ToString::to_string).collect();
+    failed.extend(guests.into_iter().flat_map(|guests| guests.failures));
+    if !failed.is_empty() || !tally.is_clean() {
+        bail!("test: failed: {}", failed.join(", "));
     }
     Ok(())
+}
+
+/// The same on other kernels: a part of the usual ones, or all of all.
+fn guests(full: bool) -> Result<Option<Guests>> {
+    if !vm::has_kernels() {
+        println!("skipped the guests: Debian's kernels for them are amd64's");
+        return Ok(None);
+    }
+    println!("test: guests");
+    if full { vm::all() } else { vm::short() }.map(Some)
 }
 
 const TIMES: [&str; 3] = ["-Z", "unstable-options", "--report-time"];
@@ -94,14 +112,16 @@ fn tee(what: &str, command: &mut Command, tally: &mut Tally) -> Result<()> {
 }
 
 /// Writes tests/runs/DATE-KERNEL-COMMIT/summary.txt; nothing in it names the machine.
-fn record(tally: &Tally) -> Result<String> {
+fn record(tally: &Tally, guests: Option<&Guests>, (head, changes): (String, &str)) -> Result<String> {
     let date = command::stdout("ask for the date", Command::new("date").args(["-u", "+%F"]))?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("read the kernel's version")?;
     let kernel = version(&kernel);
-    let (head, changes) = commit()?;
     let folder = PathBuf::from("tests/runs").join(format!("{}-{kernel}-{head}", date.trim()));
     let cpus = fs::read_to_string("/proc/cpuinfo").context("read the kind of CPU")?;
-    let text = summary(tally, date.trim(), kernel, &cpu(&cpus), &format!("{head}{changes}"));
+    let mut text = summary(tally, date.trim(), kernel, &cpu(&cpus), &format!("{head}{changes}"));
+    if let Some(guests) = guests {
+        write!(text, "\nguests\n{}", guests.table).context("write the summary")?;
+    }
     let path = workspace::root().join(&folder);
     fs::create_dir_all(&path)
         .and_then(|()| fs::write(path.join("summary.txt"), text))

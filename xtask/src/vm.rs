@@ -10,6 +10,7 @@ mod guest;
 mod initrd;
 mod kernels;
 mod modules;
+mod page;
 mod table;
 
 use std::fmt::Write as _;
@@ -25,7 +26,16 @@ use crate::{build, command, interrupt, setup, workspace};
 use guest::Patience;
 pub(crate) use kernels::Choice;
 use kernels::{Kernel, SHORT, USUAL};
-use table::Row;
+use table::{DOCTOR_BEGINS, DOCTOR_ENDS, Row};
+
+/// What came out on all guests.
+#[derive(Debug)]
+pub(crate) struct Guests {
+    /// A kernel a line, for people.
+    pub(crate) table: String,
+    /// Kernels where something failed, and what.
+    pub(crate) failures: Vec<String>,
+}
 
 /// The task: without a choice the usual kernels, each with the part of the tests that is short;
 /// with one, all that have a meaning there, or those whose names contain one of `filters`.
@@ -33,18 +43,32 @@ pub(crate) fn run(choice: Option<Choice>, filters: &[String]) -> Result<()> {
     refuse_unless_able()?;
     setup::ensure(&[Purpose::Build, Purpose::Run, Purpose::Vm])?;
     build::run()?;
-    let Some(choice) = choice else {
-        return if filters.is_empty() { short() } else { on(&USUAL, filters, LONG) };
+    let guests = match choice {
+        None if filters.is_empty() => short()?,
+        None => on(&USUAL, filters, LONG)?,
+        Some(choice) => on(&choice.kernels(), filters, LONG)?,
     };
-    on(&choice.kernels(), filters, LONG)
+    if guests.failures.is_empty() { Ok(()) } else { bail!("vm: {}", guests.failures.join("; ")) }
 }
 
 /// What `cargo xtask test` includes: the usual kernels, and what takes five minutes on both
 /// together. `dpctl` must have been built.
-pub(crate) fn short() -> Result<()> {
+pub(crate) fn short() -> Result<Guests> {
     refuse_unless_able()?;
     setup::ensure(&[Purpose::Vm])?;
     on(&USUAL, &SHORT.map(str::to_owned), BRIEF)
+}
+
+/// What `cargo xtask test --full` includes: everything on all kernels.
+pub(crate) fn all() -> Result<Guests> {
+    refuse_unless_able()?;
+    setup::ensure(&[Purpose::Vm])?;
+    on(&Choice::All.kernels(), &[], LONG)
+}
+
+/// Whether there are kernels for guests on a machine like this.
+pub(crate) fn has_kernels() -> bool {
+    std::env::consts::ARCH == "x86_64"
 }
 
 /// For all tests: several times what they take on a machine without other work.
@@ -53,7 +77,7 @@ const LONG: Patience = Patience { silence: Duration::from_mins(5), whole: Durati
 const BRIEF: Patience = Patience { silence: Duration::from_mins(3), whole: Duration::from_mins(10) };
 
 fn refuse_unless_able() -> Result<()> {
-    if std::env::consts::ARCH != "x86_64" {
+    if !has_kernels() {
         bail!("vm: its kernels are amd64's, and this machine is not");
     }
     if !setup::is_root() {
@@ -65,7 +89,7 @@ fn refuse_unless_able() -> Result<()> {
     Ok(())
 }
 
-fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<()> {
+fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<Guests> {
     let binaries = stage(&binaries()?)?;
     // All of them first: what the network lacks is known before the first guest.
     let unpacked = kernels.iter().map(|kernel| fetch::kernel(*kernel)).collect::<Result<Vec<_>>>()?;
@@ -83,12 +107,12 @@ fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<()> 
         row.end(begin.elapsed(), ran);
         rows.push(row);
     }
-    print!("\n{}", table::show(&rows));
-    let failed: Vec<String> = rows.iter().filter_map(Row::failure).collect();
-    if !failed.is_empty() {
-        bail!("vm: {}", failed.join("; "));
+    let table = table::show(&rows);
+    print!("\n{table}");
+    if kernels == Choice::All.kernels() && filters.is_empty() {
+        page::write(&rows)?;
     }
-    Ok(())
+    Ok(Guests { table, failures: rows.iter().filter_map(Row::failure).collect() })
 }
 
 /// The test binaries, built as `cargo xtask test` builds them.
@@ -164,7 +188,8 @@ fn script(binaries: &[PathBuf], filters: &[String]) -> String {
         }
         script += " || status=$?\n";
     }
-    script + "exit $status\n"
+    // For docs/kernels.md. What it finds wrong is no failure here.
+    script + &format!("echo {DOCTOR_BEGINS}; \"$DPCTL\" doctor -o json; echo {DOCTOR_ENDS}\nexit $status\n")
 }
 
 /// One word for a shell, whatever is in it.

@@ -27,7 +27,7 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     ),
     (
         "xtask/src",
-        "demo demo::traffic demo::lab demo::report bench test vm vm::table vm::guest vm::initrd vm::cpio vm::modules \
+        "demo demo::traffic demo::lab demo::report bench test vm vm::page vm::table vm::guest vm::initrd vm::cpio vm::modules \
          vm::fetch vm::kernels tally lint build tidy tidy::imports tidy::order tidy::source licences ebpf setup apt \
          apt::suite sources packages toolchain command interrupt workspace",
     ),

@@ -10,9 +10,12 @@ use crate::tally::Tally;
 /// One kernel.
 #[derive(Debug)]
 pub(super) struct Row {
-    kernel: String,
-    tally: Tally,
-    programs: Vec<Program>,
+    pub(super) kernel: String,
+    pub(super) tally: Tally,
+    pub(super) programs: Vec<Program>,
+    /// What `dpctl doctor -o json` said.
+    pub(super) doctor: String,
+    in_doctor: bool,
     took: Duration,
     /// Why there is no result, or not all of it.
     error: Option<String>,
@@ -20,21 +23,40 @@ pub(super) struct Row {
 
 /// As the test `verifier::every_program_verifies_below_the_ceiling` tells it.
 #[derive(Debug, PartialEq, Eq)]
-struct Program {
-    name: String,
-    instructions: String,
-    time: String,
+pub(super) struct Program {
+    pub(super) name: String,
+    pub(super) instructions: String,
+    pub(super) time: String,
 }
+
+/// What stands before and after the words of `dpctl doctor`.
+pub(super) const DOCTOR_BEGINS: &str = "doctor-begins";
+pub(super) const DOCTOR_ENDS: &str = "doctor-ends";
 
 impl Row {
     pub(super) fn new(kernel: String) -> Self {
-        Self { kernel, tally: Tally::default(), programs: Vec::new(), took: Duration::ZERO, error: None }
+        Self {
+            kernel,
+            tally: Tally::default(),
+            programs: Vec::new(),
+            doctor: String::new(),
+            in_doctor: false,
+            took: Duration::ZERO,
+            error: None,
+        }
     }
 
     /// Takes in one line of the tests.
     pub(super) fn line(&mut self, line: &str) {
-        self.tally.line(line);
-        self.programs.extend(verified(line));
+        match line.trim() {
+            DOCTOR_BEGINS => self.in_doctor = true,
+            DOCTOR_ENDS => self.in_doctor = false,
+            word if self.in_doctor => self.doctor.push_str(word),
+            _ => {
+                self.tally.line(line);
+                self.programs.extend(verified(line));
+            }
+        }
     }
 
     /// The tests have ended with a status, or the guest without one.
