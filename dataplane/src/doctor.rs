@@ -117,34 +117,37 @@ fn switch() -> Check {
 }
 
 async fn state(directories: &Directories, instance: &Instance) -> Vec<Check> {
-    if !instance.exists() {
-        return vec![Check::ok("attachments", "none")];
-    }
-    let session = match Session::look(directories, "doctor").await {
-        Ok(Some(session)) => session,
-        Ok(None) => return vec![Check::ok("attachments", "none")],
-        Err(error) => return vec![Check::bad("state", error.to_string())],
-    };
-    let mut checks = Vec::new();
-    checks.extend(session.departed.iter().map(|row| Check::ok("gone", departure(row))));
-    match session.store.attachments() {
-        Ok(rows) => {
-            checks.push(Check::ok("attachments", rows.len().to_string()));
-            match surroundings::others(&session, &rows).await {
-                Ok(others) => checks.extend(others.into_iter().map(Check::from)),
-                Err(error) => checks.push(Check::bad("others", error.to_string())),
+    let session = if instance.exists() { Session::look(directories, "doctor").await } else { Ok(None) };
+    match session {
+        Ok(Some(session)) => attached(&session).await.unwrap_or_else(|error| vec![wrong(&error)]),
+        Ok(None) => {
+            let mut checks = vec![Check::ok("attachments", "none")];
+            match surroundings::foreign_veths(&[]).await {
+                Ok(fact) => checks.extend(fact.map(Check::from)),
+                Err(error) => checks.push(wrong(&error)),
             }
+            checks
         }
-        Err(error) => checks.push(Check::bad("attachments", error.to_string())),
+        Err(error) => vec![wrong(&error)],
     }
-    match compare(&session).await {
-        Ok(differences) if differences.is_empty() => {
-            checks.push(Check::ok("intent", "the kernel has what was asked for"));
-        }
-        Ok(differences) => checks.extend(
-            differences.iter().map(|found| Check::bad("intent", format!("{found}; run: dpctl reconcile"))),
-        ),
-        Err(error) => checks.push(Check::bad("intent", error.to_string())),
+}
+
+fn wrong(error: &Error) -> Check {
+    Check::bad("state", error.to_string())
+}
+
+async fn attached(session: &Session) -> Result<Vec<Check>> {
+    let rows = session.store.attachments()?;
+    let mut checks: Vec<Check> =
+        session.departed.iter().map(|row| Check::ok("gone", departure(row))).collect();
+    checks.push(Check::ok("attachments", rows.len().to_string()));
+    let others = surroundings::others(session, &rows).await?;
+    checks.extend(others.into_iter().chain(surroundings::foreign_veths(&rows).await?).map(Check::from));
+    let differences = compare(session).await?;
+    if differences.is_empty() {
+        checks.push(Check::ok("intent", "the kernel has what was asked for"));
     }
-    checks
+    let found = differences.iter().map(|found| format!("{found}; run: dpctl reconcile"));
+    checks.extend(found.map(|words| Check::bad("intent", words)));
+    Ok(checks)
 }

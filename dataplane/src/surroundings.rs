@@ -1,5 +1,6 @@
 //! What of a host surprises whoever limits traffic on it, though nothing is wrong with it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 
@@ -10,7 +11,9 @@ use dataplane_common::direction::Direction;
 use crate::attachment::Attachment;
 use crate::error::Result;
 use crate::hook;
+use crate::netlink::{Device, Netlink};
 use crate::session::Session;
+use crate::sys;
 
 /// A fact, and whether it is one to know of.
 #[derive(Debug)]
@@ -97,9 +100,8 @@ fn rlimit() -> Fact {
     }
 }
 
-/// Programs of others that run before ours on attached interfaces: ours sees what they let pass.
+/// Programs of others: what runs before ours, and veths that have some and none of ours.
 pub async fn others(session: &Session, rows: &[Attachment]) -> Result<Vec<Fact>> {
-    const FEW: usize = 5;
     let Some(datapath) = &session.datapath else { return Ok(Vec::new()) };
     let mut facts = Vec::new();
     for row in rows {
@@ -107,12 +109,8 @@ pub async fn others(session: &Session, rows: &[Attachment]) -> Result<Vec<Fact>>
             let programs = hook::programs(&session.netlink, row, direction).await?;
             let ours = datapath.program_id(direction);
             let Some(before @ 1..) = programs.iter().position(|id| *id == ours) else { continue };
-            facts.push(format!(
-                "{}: {before} before ours in {}; dpctl show {} lists them",
-                row.interface,
-                direction.name(),
-                row.interface
-            ));
+            let (name, way) = (&row.interface, direction.name());
+            facts.push(format!("{name}: {before} before ours in {way}; dpctl show {name} lists them"));
         }
     }
     let more = facts.len().saturating_sub(FEW);
@@ -121,4 +119,29 @@ pub async fn others(session: &Session, rows: &[Attachment]) -> Result<Vec<Fact>>
         facts.push(format!("and {more} more hooks with programs of others before ours"));
     }
     Ok(facts.into_iter().map(|words| surprise("others", words)).collect())
+}
+
+const FEW: usize = 5;
+
+/// Veths with programs of others and none of ours: another dataplane is at work, which may not
+/// let packets pass to a program attached after its own.
+pub async fn foreign_veths(attached: &[Attachment]) -> Result<Option<Fact>> {
+    let ours: HashSet<u32> = attached.iter().map(|row| row.ifindex).collect();
+    let has_some = |device: &Device| {
+        let programs = |direction| sys::programs_on(device.ifindex, direction);
+        Direction::ALL.into_iter().any(|direction| programs(direction).is_ok_and(|ids| !ids.is_empty()))
+    };
+    let devices = Netlink::open()?.devices().await?;
+    let foreign: Vec<String> = devices
+        .into_iter()
+        .filter(|device| device.is_veth() && !ours.contains(&device.ifindex) && has_some(device))
+        .map(|device| device.name)
+        .collect();
+    let Some(first) = foreign.first() else { return Ok(None) };
+    let which = match foreign.len() {
+        1 => format!("{first} has"),
+        count => format!("{first} and {} more veths have", count - 1),
+    };
+    let words = format!("{which} tcx programs of others (another CNI?): --order first puts ours before them");
+    Ok(Some(surprise("others", words)))
 }

@@ -232,3 +232,31 @@ fn another_kind_of_hook_is_refused_while_one_is_there() {
     assert_free_both(&topology, 1, "detached");
     dpctl.leaves_nothing();
 }
+
+#[test]
+fn doctor_names_programs_of_others_without_calling_them_wrong() {
+    need_tcx!();
+    let topology = Topology::new(2);
+    let foreign = Dpctl::new(&topology.host);
+    foreign.run("attach veth1");
+    let dpctl = Dpctl::new(&topology.host);
+    let others = |dpctl: &Dpctl<'_>| {
+        let checks = dpctl.json("doctor");
+        let checks = checks.as_array().cloned().unwrap_or_default();
+        let mut others = checks.into_iter().filter(|check| check["check"] == "others");
+        others
+            .next()
+            .map(|check| (check["ok"] == true, check["result"].as_str().unwrap_or_default().to_owned()))
+    };
+    let (ok, words) = others(&dpctl).expect("veth1 has some");
+    assert!(ok && words.starts_with("veth1 has tcx programs of others"), "{words}");
+    dpctl.run("attach veth1");
+    let (ok, words) = others(&dpctl).expect("they run before ours");
+    assert!(ok && words.starts_with("veth1: 1 before ours in from_container"), "{words}");
+    foreign.run("detach veth1");
+    assert_eq!(others(&dpctl), None);
+    let table = dpctl.run("doctor").stdout;
+    assert!(table.lines().any(|line| line.starts_with("tcx ") && line.ends_with("ok  yes")), "{table}");
+    dpctl.leaves_nothing();
+    foreign.leaves_nothing();
+}

@@ -7,9 +7,9 @@ use dataplane_tests::netns::Namespace;
 use dataplane_tests::skip::say;
 use dataplane_tests::strace;
 
-/// Verified instructions that a program may have: some room above what Linux 6.18 counts. Raising
-/// it is a commit of its own, with the reason.
-const CEILING: u32 = 5_000;
+/// Verified instructions that each program may have: some room above what kernels count. Raising
+/// one is a commit of its own, with the reason.
+const CEILINGS: [(Direction, u32); 2] = [(Direction::FromContainer, 5_000), (Direction::ToContainer, 5_000)];
 
 /// `cargo xtask vm` reads the lines that this test says.
 #[test]
@@ -25,13 +25,13 @@ fn every_program_verifies_below_the_ceiling() {
     } else {
         dpctl.run("attach veth1");
     }
-    for direction in Direction::ALL {
+    for (direction, ceiling) in CEILINGS {
         let name = direction.name();
         let program = ProgramInfo::from_pin(dpctl.pin(name)).expect("a pinned program");
         let verified = program.verified_instruction_count().expect("Linux 5.16 and later count");
         let time = seconds(&loads, name).map_or("time unknown".to_owned(), |s| format!("{:.1} ms", s * 1e3));
         say(&format!("verified: {name}: {verified} instructions, {time}"));
-        assert!((1..=CEILING).contains(&verified), "{name}: {verified} instructions");
+        assert!((1..=ceiling).contains(&verified), "{name}: {verified} instructions");
     }
     dpctl.leaves_nothing();
 }

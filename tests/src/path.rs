@@ -50,7 +50,8 @@ pub fn keep_departure_times(topology: &Topology, number: u8) {
 #[track_caller]
 pub fn missing() -> Option<String> {
     let namespace = Namespace::new();
-    let lacking = ["netem delay 1ms", "fq"].into_iter().find(|qdisc| put(&namespace, "lo", qdisc).code != 0)?;
+    let lacking =
+        ["netem delay 1ms", "fq"].into_iter().find(|qdisc| put(&namespace, "lo", qdisc).code != 0)?;
     let name = lacking.split(' ').next().unwrap_or_default();
     assert!(!machine::is_emulated(), "this kernel should have the qdisc {name}");
     Some(format!("this kernel has no qdisc {name}"))
