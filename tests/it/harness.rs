@@ -160,7 +160,7 @@ fn tcp_through_tbf_has_the_goodput_of_full_frames() {
         let goodput = flows.measure(WARM_UP, WINDOW);
         assert_eq!(goodput.flows.len(), count);
         // 1,448 bytes of payload in a frame of 1,514.
-        assert_within(0.05, goodput.bits_per_s(), 9_564_000, &format!("{count} cubic flows: {goodput:?}"));
+        assert_within(0.1, goodput.bits_per_s(), 9_564_000, &format!("{count} cubic flows: {goodput:?}"));
         assert!(goodput.fairness() > 0.5, "{goodput:?}");
     }
 }
