@@ -135,13 +135,13 @@ async fn look_at_clsact(session: &Session, fresh: &mut [Attachment]) -> Result<(
 
 fn choose_hook(asked: Option<Hook>) -> Result<Hook> {
     match asked {
-        Some(Hook::Tcx) if !features::has_tcx() => Err(Error::Kernel {
+        Some(Hook::Tcx) if !features::has_tcx()? => Err(Error::Kernel {
             feature: "tcx",
             since: "6.6",
             instead: "use --hook clsact, or leave --hook out",
         }),
         Some(hook) => Ok(hook),
-        None => Ok(if features::has_tcx() { Hook::Tcx } else { Hook::Clsact }),
+        None => Ok(if features::has_tcx()? { Hook::Tcx } else { Hook::Clsact }),
     }
 }
 

@@ -51,9 +51,13 @@ impl Feature {
     }
 }
 
-/// Whether the kernel has tcx.
-pub fn has_tcx() -> bool {
-    tcx().is_ok()
+/// Whether the kernel has tcx. Any answer but "no such hook" is none.
+pub fn has_tcx() -> Result<bool> {
+    match tcx() {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        Err(error) => Err(error).attempt(|| "ask the kernel for tcx".to_owned()),
+    }
 }
 
 /// Refuses a kernel that lacks what nothing replaces, and a caller who may not try.

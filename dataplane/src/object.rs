@@ -46,7 +46,9 @@ impl Datapath {
             return Ok(datapath);
         }
         let staging = stage(instance, Staging::Load)?;
-        let loaded = load_into(&staging, None).and_then(|()| publish(instance, &staging));
+        let loaded = load_into(&staging, None)
+            .and_then(|()| Self::open_in(&staging).map_err(|error| Error::Load(error.to_string())))
+            .and_then(|_as_meant| publish(instance, &staging));
         loaded.map_err(|error| abandon(&staging, error))?;
         Self::open(instance)?.ok_or_else(|| Error::Load("the pins vanished while they were made".to_owned()))
     }
