@@ -238,6 +238,9 @@ fn two_cpus_on_one_bucket_together_get_its_rate() {
 /// Charged by its length alone, a GSO packet of ten frames would get 2.5 % too much.
 #[test]
 fn udp_gso_at_twice_100mbit_is_delivered_within_one_percent_of_it() {
+    if machine::is_emulated() {
+        skip!("an emulated CPU may send less than 200 Mbit/s");
+    }
     let _machine = machine::shared();
     Claim::of(MBIT_100, |way, rate| vec![way.twice(rate).as_gso(10)]).holds_each_way();
 }

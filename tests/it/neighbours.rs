@@ -25,6 +25,7 @@ fn seen(topology: &Topology, foreign: &Dpctl<'_>) -> [u64; 2] {
 
 #[test]
 fn programs_attached_before_ours_see_every_packet() {
+    need_tcx!();
     let topology = Topology::new(1);
     let foreign = Dpctl::new(&topology.host);
     foreign.run("attach veth1");
@@ -50,6 +51,7 @@ fn programs_attached_before_ours_see_every_packet() {
 
 #[test]
 fn programs_attached_after_ours_see_what_ours_let_pass() {
+    need_tcx!();
     let topology = Topology::new(1);
     let dpctl = Dpctl::new(&topology.host);
     dpctl.run(&format!("attach {TIGHT} veth1"));
@@ -67,6 +69,7 @@ fn programs_attached_after_ours_see_what_ours_let_pass() {
 
 #[test]
 fn order_first_goes_before_what_is_there() {
+    need_tcx!();
     let topology = Topology::new(1);
     let foreign = Dpctl::new(&topology.host);
     foreign.run("attach veth1");
