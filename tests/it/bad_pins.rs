@@ -9,6 +9,7 @@ use aya::maps::MapData;
 use aya::programs::SchedClassifier;
 use dataplane_tests::dpctl::{Dpctl, unmount_below};
 use dataplane_tests::leftovers::{files, mounts};
+use dataplane_tests::need_tcx;
 use dataplane_tests::topology::Topology;
 
 use crate::limited::{TIGHT, assert_free_both, assert_limited_both};
@@ -113,6 +114,7 @@ fn reset_leaves_what_has_another_name_and_says_so() {
 
 #[test]
 fn reset_leaves_a_foreign_pin_among_the_links_and_removes_all_of_ours() {
+    need_tcx!();
     let topology = Topology::new(2);
     let dpctl = Dpctl::new(&topology.host);
     dpctl.run(&format!("attach {TIGHT} veth1 veth2"));

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use dataplane_tests::command::run;
 use dataplane_tests::dpctl::{Dpctl, binary};
 use dataplane_tests::leftovers::files;
+use dataplane_tests::need_tcx;
 use dataplane_tests::topology::Topology;
 use rusqlite::Connection;
 
@@ -85,6 +86,7 @@ fn a_clsact_that_was_there_before_survives_an_attach_that_fails() {
 
 #[test]
 fn a_new_mac_does_not_make_another_device_of_it_even_without_pins() {
+    need_tcx!();
     let topology = Topology::new(1);
     let dpctl = Dpctl::new(&topology.host);
     dpctl.run(&format!("attach {TIGHT} veth1"));
