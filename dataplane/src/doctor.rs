@@ -6,7 +6,7 @@
 use crate::bpffs;
 use crate::error::{Error, Result};
 use crate::expedite;
-use crate::features::{FEATURES, Feature, Otherwise, lacking};
+use crate::features::{FEATURES, Feature, Otherwise};
 use crate::instance::{Directories, Instance};
 use crate::reconcile::compare;
 use crate::session::{Session, departure};
@@ -87,7 +87,9 @@ fn feature(feature: &Feature) -> Check {
         (false, Otherwise::Instead(instead)) => {
             Check::known(name, format!("no (Linux {since}); instead: {instead}"))
         }
-        (false, Otherwise::Refused) => Check::bad(name, lacking(name, since).to_string()),
+        (false, Otherwise::Refused) => {
+            Check::bad(name, format!("no (Linux {since}); dpctl refuses to work without it"))
+        }
     };
     Check { feature: Some(*feature), ..check }
 }

@@ -26,7 +26,7 @@ use crate::{build, command, interrupt, setup, workspace};
 use guest::Patience;
 pub(crate) use kernels::Choice;
 use kernels::{Kernel, SHORT, USUAL};
-use table::{DOCTOR_BEGINS, DOCTOR_ENDS, Row};
+use table::Row;
 
 /// What came out on all guests.
 #[derive(Debug)]
@@ -105,6 +105,7 @@ fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<Gues
         let ran = guest::run(&unpacked, &initrd, patience, |line| row.line(line));
         interrupt::check()?;
         row.end(begin.elapsed(), ran);
+        row.doctor = page::doctor(&guest::console(&unpacked));
         rows.push(row);
     }
     let table = table::show(&rows);
@@ -188,8 +189,7 @@ fn script(binaries: &[PathBuf], filters: &[String]) -> String {
         }
         script += " || status=$?\n";
     }
-    // For docs/kernels.md. What it finds wrong is no failure here.
-    script + &format!("echo {DOCTOR_BEGINS}; \"$DPCTL\" doctor -o json; echo {DOCTOR_ENDS}\nexit $status\n")
+    script + page::ASK_DOCTOR + "exit $status\n"
 }
 
 /// One word for a shell, whatever is in it.

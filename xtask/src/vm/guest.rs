@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -41,7 +41,7 @@ pub(super) fn run(
     line: impl FnMut(&str),
 ) -> Result<i32> {
     interrupt::catch()?;
-    let console = folder().join(format!("{}.console", kernel.release));
+    let console = console_of(kernel);
     // What an earlier guest said is not this one's.
     fs::remove_file(&console).ok();
     let mut qemu = qemu(kernel, initrd, &console);
@@ -57,6 +57,15 @@ pub(super) fn run(
         eprintln!("{}", command::last_lines(&read(&console), 25));
     }
     judged.with_context(|| format!("its console is in {}", workspace::relative(&console)))
+}
+
+/// What the guest of `kernel` wrote to its console.
+pub(super) fn console(kernel: &Unpacked) -> String {
+    read(&console_of(kernel))
+}
+
+fn console_of(kernel: &Unpacked) -> PathBuf {
+    folder().join(format!("{}.console", kernel.release))
 }
 
 fn qemu(kernel: &Unpacked, initrd: &Path, console: &Path) -> Command {

@@ -15,7 +15,6 @@ pub(super) struct Row {
     pub(super) programs: Vec<Program>,
     /// What `dpctl doctor -o json` said.
     pub(super) doctor: String,
-    in_doctor: bool,
     took: Duration,
     /// Why there is no result, or not all of it.
     error: Option<String>,
@@ -29,10 +28,6 @@ pub(super) struct Program {
     pub(super) time: String,
 }
 
-/// What stands before and after the words of `dpctl doctor`.
-pub(super) const DOCTOR_BEGINS: &str = "doctor-begins";
-pub(super) const DOCTOR_ENDS: &str = "doctor-ends";
-
 impl Row {
     pub(super) fn new(kernel: String) -> Self {
         Self {
@@ -40,7 +35,6 @@ impl Row {
             tally: Tally::default(),
             programs: Vec::new(),
             doctor: String::new(),
-            in_doctor: false,
             took: Duration::ZERO,
             error: None,
         }
@@ -48,15 +42,8 @@ impl Row {
 
     /// Takes in one line of the tests.
     pub(super) fn line(&mut self, line: &str) {
-        match line.trim() {
-            DOCTOR_BEGINS => self.in_doctor = true,
-            DOCTOR_ENDS => self.in_doctor = false,
-            word if self.in_doctor => self.doctor.push_str(word),
-            _ => {
-                self.tally.line(line);
-                self.programs.extend(verified(line));
-            }
-        }
+        self.tally.line(line);
+        self.programs.extend(verified(line));
     }
 
     /// The tests have ended with a status, or the guest without one.
