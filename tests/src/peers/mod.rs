@@ -79,7 +79,8 @@ pub trait Engine: Sized {
         let mut all = BTreeSet::new();
         for (what, listing) in listings {
             let lines = listing.stdout.lines().filter_map(without_what_moves);
-            all.extend(lines.map(|line| format!("{what}: {line}")));
+            // The first qdisc of a device, clsact too, gives it this length if it has none (before tcx).
+            all.extend(lines.map(|line| format!("{what}: {}", line.replace(" qlen 1000", ""))));
         }
         all
     }

@@ -46,7 +46,7 @@ pub(crate) const USUAL: [Kernel; 2] = [V6_1, V6_12];
 /// kernel to kernel.
 pub(crate) const SHORT: [&str; 7] = [
     "attach::",
-    "identity::",
+    "backlog::",
     "neighbours::",
     "packets::",
     "reconcile::attach_restores",
