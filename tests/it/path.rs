@@ -27,10 +27,10 @@ fn a_path_takes_its_time_with_a_limit_in_its_middle() {
         skip!("{reason}");
     }
     let topology = Topology::new(1);
-    let dpctl = Dpctl::new(&topology.host);
-    dpctl.run("attach --rate 10mbit veth1");
     let delay = Duration::from_millis(50);
     Path { delay, loss_percent: 0.0 }.lead_to(&topology, 1);
+    let dpctl = Dpctl::new(&topology.host);
+    dpctl.run("attach --rate 10mbit veth1");
     let (host, inside) = pair(&topology);
     inside.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
     let begin = Instant::now();

@@ -223,7 +223,7 @@ fn reconcile_on_a_healthy_host_writes_nothing() {
     let topology = Topology::new(2);
     let dpctl = Dpctl::new(&topology.host);
     dpctl.run("attach --rate 1mbit --hook clsact veth1");
-    dpctl.run("attach --rate 1mbit --hook tcx veth2");
+    dpctl.run("attach --rate 1mbit veth2");
     let before = State::of(&topology.host, &dpctl);
     for line in ["reconcile", "reconcile --check", "ls", "stats"] {
         let calls = "bpf,sendto,sendmsg,clone,clone3,vfork,execve,mount,umount2,mkdir,rename,unlink,unlinkat,\

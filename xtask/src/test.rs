@@ -40,11 +40,9 @@ pub(crate) fn run(full: bool, filters: &[String]) -> Result<()> {
     tee("kernel tests", &mut kernel, &mut tally)?;
     // A part of the tests says nothing about the commit, nor does another binary.
     let whole = filters.is_empty() && other.is_none();
-    // Guests write a page into the tree.
-    let commit = commit()?;
-    let guests = if whole { guests(full)? } else { None };
+    let guests = if whole { guests()? } else { None };
     if full && whole {
-        println!("test: recorded in {}", record(&tally, guests.as_ref(), commit)?);
+        println!("test: recorded in {}", record(&tally, guests.as_ref())?);
     }
     for (name, reason) in tally.skipped() {
         println!("skipped {name}: {reason}");
@@ -58,14 +56,14 @@ pub(crate) fn run(full: bool, filters: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The same on other kernels: a part of the usual ones, or all of all.
-fn guests(full: bool) -> Result<Option<Guests>> {
+/// What differs most from kernel to kernel, on the usual ones; `cargo xtask vm` does the rest.
+fn guests() -> Result<Option<Guests>> {
     if !vm::has_kernels() {
         println!("skipped the guests: Debian's kernels for them are amd64's");
         return Ok(None);
     }
     println!("test: guests");
-    if full { vm::all() } else { vm::short() }.map(Some)
+    vm::short().map(Some)
 }
 
 const TIMES: [&str; 3] = ["-Z", "unstable-options", "--report-time"];
@@ -112,10 +110,11 @@ fn tee(what: &str, command: &mut Command, tally: &mut Tally) -> Result<()> {
 }
 
 /// Writes tests/runs/DATE-KERNEL-COMMIT/summary.txt; nothing in it names the machine.
-fn record(tally: &Tally, guests: Option<&Guests>, (head, changes): (String, &str)) -> Result<String> {
+fn record(tally: &Tally, guests: Option<&Guests>) -> Result<String> {
     let date = command::stdout("ask for the date", Command::new("date").args(["-u", "+%F"]))?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("read the kernel's version")?;
     let kernel = version(&kernel);
+    let (head, changes) = commit()?;
     let folder = PathBuf::from("tests/runs").join(format!("{}-{kernel}-{head}", date.trim()));
     let cpus = fs::read_to_string("/proc/cpuinfo").context("read the kind of CPU")?;
     let mut text = summary(tally, date.trim(), kernel, &cpu(&cpus), &format!("{head}{changes}"));

@@ -59,13 +59,6 @@ pub(crate) fn short() -> Result<Guests> {
     on(&USUAL, &SHORT.map(str::to_owned), BRIEF)
 }
 
-/// What `cargo xtask test --full` includes: everything on all kernels.
-pub(crate) fn all() -> Result<Guests> {
-    refuse_unless_able()?;
-    setup::ensure(&[Purpose::Vm])?;
-    on(&Choice::All.kernels(), &[], LONG)
-}
-
 /// Whether there are kernels for guests on a machine like this.
 pub(crate) fn has_kernels() -> bool {
     std::env::consts::ARCH == "x86_64"

@@ -80,7 +80,14 @@ pub trait Engine: Sized {
         for (what, listing) in listings {
             let lines = listing.stdout.lines().filter_map(without_what_moves);
             // The first qdisc of a device, clsact too, gives it this length if it has none (before tcx).
-            all.extend(lines.map(|line| format!("{what}: {}", line.replace(" qlen 1000", ""))));
+            let words = |line: &str| {
+                line.replace(" qlen 1000", "")
+                    .replace('\\', " ")
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            all.extend(lines.map(|line| format!("{what}: {}", words(line))));
         }
         all
     }
