@@ -29,5 +29,6 @@ mod peers;
 mod race;
 mod reconcile;
 mod strangers;
+mod terminal;
 mod upgrade;
 mod verifier;
