@@ -69,13 +69,15 @@ pub async fn examine(directories: &Directories) -> Result<Vec<Check>> {
     let mut checks = vec![Check::ok("kernel", kernel)];
     checks.extend(FEATURES.iter().map(feature));
     checks.push(switch());
-    checks.extend(surroundings::look().into_iter().map(Check::from));
     match Instance::find(directories) {
         Ok(instance) => {
             checks.push(mounts(&instance));
             checks.extend(state(directories, &instance).await);
         }
-        Err(error) => checks.push(Check::bad("state", error.to_string())),
+        Err(error) => {
+            checks.extend(facts(surroundings::look(&[])));
+            checks.push(wrong(&error));
+        }
     }
     Ok(checks)
 }
@@ -83,11 +85,12 @@ pub async fn examine(directories: &Directories) -> Result<Vec<Check>> {
 fn feature(feature: &Feature) -> Check {
     let Feature { name, since, .. } = *feature;
     let check = match (feature.is_there(), feature.otherwise) {
-        (true, _) => Check::ok(name, "yes"),
-        (false, Otherwise::Instead(instead)) => {
+        (Err(error), _) => Check::bad(name, format!("could not be tried: {error}")),
+        (Ok(true), _) => Check::ok(name, "yes"),
+        (Ok(false), Otherwise::Instead(instead)) => {
             Check::known(name, format!("no (Linux {since}); instead: {instead}"))
         }
-        (false, Otherwise::Refused) => {
+        (Ok(false), Otherwise::Refused) => {
             Check::bad(name, format!("no (Linux {since}); dpctl refuses to work without it"))
         }
     };
@@ -123,15 +126,24 @@ async fn state(directories: &Directories, instance: &Instance) -> Vec<Check> {
     match session {
         Ok(Some(session)) => attached(&session).await.unwrap_or_else(|error| vec![wrong(&error)]),
         Ok(None) => {
-            let mut checks = vec![Check::ok("attachments", "none")];
+            let mut checks = facts(surroundings::look(&[]));
+            checks.push(Check::ok("attachments", "none"));
             match surroundings::foreign_veths(&[]).await {
                 Ok(fact) => checks.extend(fact.map(Check::from)),
                 Err(error) => checks.push(wrong(&error)),
             }
             checks
         }
-        Err(error) => vec![wrong(&error)],
+        Err(error) => {
+            let mut checks = facts(surroundings::look(&[]));
+            checks.push(wrong(&error));
+            checks
+        }
     }
+}
+
+fn facts(facts: impl IntoIterator<Item = Fact>) -> Vec<Check> {
+    facts.into_iter().map(Check::from).collect()
 }
 
 fn wrong(error: &Error) -> Check {
@@ -140,11 +152,11 @@ fn wrong(error: &Error) -> Check {
 
 async fn attached(session: &Session) -> Result<Vec<Check>> {
     let rows = session.store.attachments()?;
-    let mut checks: Vec<Check> =
-        session.departed.iter().map(|row| Check::ok("gone", departure(row))).collect();
+    let mut checks = facts(surroundings::look(&rows));
+    checks.extend(session.departed.iter().map(|row| Check::ok("gone", departure(row))));
     checks.push(Check::ok("attachments", rows.len().to_string()));
     let others = surroundings::others(session, &rows).await?;
-    checks.extend(others.into_iter().chain(surroundings::foreign_veths(&rows).await?).map(Check::from));
+    checks.extend(facts(others.into_iter().chain(surroundings::foreign_veths(&rows).await?)));
     let differences = compare(session).await?;
     if differences.is_empty() {
         checks.push(Check::ok("intent", "the kernel has what was asked for"));

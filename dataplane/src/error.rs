@@ -36,12 +36,6 @@ pub enum Error {
         /// As asked for.
         name: String,
     },
-    /// A listing that never came to rest.
-    #[error("{call}: it changed every time it was listed; try again")]
-    Changing {
-        /// What was attempted.
-        call: String,
-    },
     /// Not a veth, and `--force` was not given.
     #[error(
         "{name}: a {kind} device, not a veth; limits sit on the host side of a container's veth (--force attaches all the same)"
@@ -282,7 +276,6 @@ impl Error {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => 4,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => 6,
             Self::UnreadableDevice { .. }
-            | Self::Changing { .. }
             | Self::Io { .. }
             | Self::Store { .. }
             | Self::Netlink { .. }

@@ -3,8 +3,9 @@
 //! Every one of them waits for an RCU grace period while it holds the kernel's network lock:
 //! tens of milliseconds each, microseconds while the switch is on. It is system-wide, so it is
 //! set for that time only, never where CPUs are isolated from such interruptions, and by a
-//! process of its own (2 ms) that sets it back when its parent is done, ends, or is killed. The value found is written down before the switch is set; should
-//! that process be killed as well, the next command sets it back.
+//! process of its own (2 ms) that sets it back when its parent is done, ends, or is killed. The
+//! value found is written down before the switch is set; should that process be killed as well,
+//! the next command sets it back.
 
 use std::fs;
 use std::io::{Read, Seek, Write};
@@ -35,7 +36,8 @@ impl Expedited {
     pub fn for_links(links: usize) -> Self {
         // What another command has set, it sets back at any moment: between two looks at the
         // switch, no record means that nobody did.
-        let is_free = || is_on() && (links < WORTH_A_WAIT || !Path::new(RECORD).exists() && is_on());
+        let few = links < WORTH_A_WAIT;
+        let is_free = || is_on() && (few || (!Path::new(RECORD).exists() && is_on()));
         let needless = links == 0 || has_isolated_cpus() || is_free();
         Self { holder: if needless { None } else { start_holder() } }
     }

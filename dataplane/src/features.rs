@@ -18,7 +18,7 @@ pub struct Feature {
     pub since: &'static str,
     /// What becomes of dpctl where it is missing.
     pub otherwise: Otherwise,
-    probe: fn() -> io::Result<()>,
+    probe: fn() -> io::Result<bool>,
 }
 
 /// What becomes of dpctl without a feature.
@@ -45,37 +45,26 @@ pub const FEATURES: &[Feature] = &[
 ];
 
 impl Feature {
-    /// Whether this kernel has it.
-    pub fn is_there(&self) -> bool {
-        (self.probe)().is_ok()
+    /// Whether this kernel has it; an error says nothing of that.
+    pub fn is_there(&self) -> io::Result<bool> {
+        (self.probe)()
     }
 }
 
-/// Whether the kernel has tcx. Any answer but "no such hook" is none.
+/// Whether the kernel has tcx.
 pub fn has_tcx() -> Result<bool> {
-    match tcx() {
-        Ok(()) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
-        Err(error) => Err(error).attempt(|| "ask the kernel for tcx".to_owned()),
-    }
+    tcx().attempt(|| "try tcx".to_owned())
 }
 
-/// Refuses a kernel that lacks what nothing replaces, and a caller who may not try.
+/// Refuses a kernel that lacks what nothing replaces.
 pub fn require() -> Result<()> {
-    let needed = FEATURES.iter().filter(|feature| feature.otherwise == Otherwise::Refused);
-    for feature in needed {
-        match (feature.probe)() {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(error).attempt(|| format!("try {}", feature.name));
-            }
-            Err(error) => {
-                tracing::debug!("{}: {error}", feature.name);
-                return Err(lacking(feature.name, feature.since));
-            }
-        }
-    }
-    Ok(())
+    let mut needed = FEATURES.iter().filter(|feature| feature.otherwise == Otherwise::Refused);
+    needed.try_for_each(|feature| judge(feature, feature.is_there()))
+}
+
+fn judge(feature: &Feature, found: io::Result<bool>) -> Result<()> {
+    let found = found.attempt(|| format!("try {}", feature.name))?;
+    if found { Ok(()) } else { Err(lacking(feature.name, feature.since)) }
 }
 
 /// The refusal of a kernel without something that is needed.
@@ -99,19 +88,29 @@ const fn instruction(code: u8, to: u8, from: u8, offset: i16, immediate: i32) ->
 
 const RETURN_ZERO: [Instruction; 2] = [instruction(SET, 0, 0, 0, 0), instruction(EXIT, 0, 0, 0, 0)];
 
-fn load(instructions: &[Instruction]) -> io::Result<()> {
-    sys::load_program(&[instructions, &RETURN_ZERO].concat()).map(drop)
+fn load(instructions: &[Instruction]) -> io::Result<bool> {
+    let loaded = sys::load_program(&[instructions, &RETURN_ZERO].concat()).map(drop);
+    // What the verifier does not know, and a kernel without bpf(2).
+    unless(loaded, &[libc::EINVAL, libc::ENOSYS])
 }
 
-fn tc_programs() -> io::Result<()> {
+/// Whether it worked: `lacking` are the errors that say that the kernel has no such thing.
+fn unless(tried: io::Result<()>, lacking: &[i32]) -> io::Result<bool> {
+    match tried {
+        Err(error) if error.raw_os_error().is_some_and(|errno| lacking.contains(&errno)) => Ok(false),
+        other => other.map(|()| true),
+    }
+}
+
+fn tc_programs() -> io::Result<bool> {
     load(&[])
 }
 
-fn coarse_clock() -> io::Result<()> {
+fn coarse_clock() -> io::Result<bool> {
     load(&[instruction(CALL, 0, 0, 0, KTIME_GET_COARSE_NS)])
 }
 
-fn compare_and_swap() -> io::Result<()> {
+fn compare_and_swap() -> io::Result<bool> {
     load(&[
         instruction(STORE, STACK, 0, -8, 0),
         instruction(SET, 0, 0, 0, 0),
@@ -120,18 +119,37 @@ fn compare_and_swap() -> io::Result<()> {
     ])
 }
 
-fn netns_cookies() -> io::Result<()> {
-    sys::netns_cookie().map(drop)
+fn netns_cookies() -> io::Result<bool> {
+    unless(sys::netns_cookie().map(drop), &[libc::ENOPROTOOPT])
 }
 
-/// A kernel without it answers EINVAL. Interface 1 is the loopback of every namespace.
-fn tcx() -> io::Result<()> {
-    sys::programs_on(1, Direction::FromContainer).map(drop)
+/// Interface 1 is the loopback of every namespace.
+fn tcx() -> io::Result<bool> {
+    unless(sys::programs_on(1, Direction::FromContainer).map(drop), &[libc::EINVAL, libc::ENOSYS])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_is_refused_for_what_it_lacks_and_not_for_what_could_not_be_tried() {
+        let clock = FEATURES.iter().find(|feature| feature.name == "coarse clock").expect("it is needed");
+        assert!(judge(clock, Ok(true)).is_ok());
+        let lacking = judge(clock, Ok(false)).expect_err("lacking");
+        assert_eq!(
+            lacking.to_string(),
+            "coarse clock: this kernel has none (needs Linux 5.11); dpctl is made for Linux 6.1 and later"
+        );
+        assert_eq!(lacking.exit_code(), 6);
+        let tried = judge(clock, Err(io::Error::from_raw_os_error(libc::EMFILE))).expect_err("not tried");
+        assert!(tried.to_string().starts_with("try coarse clock: "), "{tried}");
+        assert_eq!(
+            unless(Err(io::Error::from_raw_os_error(libc::EINVAL)), &[libc::EINVAL]).ok(),
+            Some(false)
+        );
+        assert!(unless(Err(io::Error::from_raw_os_error(libc::EPERM)), &[libc::EINVAL]).is_err());
+    }
 
     #[test]
     fn what_is_needed_comes_first() {

@@ -2,7 +2,8 @@
 //!
 //! tcx (Linux 6.6): a link a direction, pinned, since a link lives as long as somebody holds it.
 //! clsact: a filter a direction under a priority and handle of ours; it lives with its device.
-//! Refuses a place that somebody else's filter has, and pins that are no links of ours.
+//! Refuses, to a new attachment, a place that somebody else's filter has; and pins that are no
+//! links of ours.
 
 use std::fs;
 use std::io;

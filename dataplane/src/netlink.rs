@@ -22,6 +22,7 @@ use rtnetlink::packet_route::tc::{
 use dataplane_common::direction::Direction;
 
 use crate::error::{Attempt, Error, Result};
+use crate::features::lacking;
 use crate::mac::Mac;
 
 /// A connection to the kernel's routing netlink, in the namespace it was opened in.
@@ -175,7 +176,7 @@ impl Netlink {
             Err(Error::Netlink { source, .. }) if is_errno(&source, libc::EEXIST) => {
                 self.refuse_ingress(device, ifindex).await.map(|()| false)
             }
-            Err(error) => Err(error),
+            Err(error) => Err(or_lacking("clsact (sch_ingress)", "4.5", error)),
         }
     }
 
@@ -228,9 +229,9 @@ impl Netlink {
         ]));
         let flags = if replace { NLM_F_REPLACE } else { NLM_F_EXCL };
         let call = || format!("attach {} to {device} (clsact)", direction.name());
-        self.ask(RouteNetlinkMessage::NewTrafficFilter(message), NLM_F_ACK | NLM_F_CREATE | flags, call)
-            .await?;
-        Ok(())
+        let message = RouteNetlinkMessage::NewTrafficFilter(message);
+        let answer = self.ask(message, NLM_F_ACK | NLM_F_CREATE | flags, call).await;
+        answer.map(drop).map_err(|error| or_lacking("BPF filters (cls_bpf)", "4.1", error))
     }
 
     /// Removes a filter.
@@ -253,21 +254,23 @@ impl Netlink {
         flags: u16,
         call: impl Fn() -> String,
     ) -> Result<Vec<RouteNetlinkMessage>> {
-        for _ in 0..LISTINGS {
-            if let Some(answers) = self.ask_once(message.clone(), flags, &call).await? {
+        for _ in 1..LISTINGS {
+            let (answers, whole) = self.ask_once(message.clone(), flags, &call).await?;
+            if whole {
                 return Ok(answers);
             }
         }
-        Err(Error::Changing { call: call() })
+        self.ask_once(message, flags, &call).await.map(|(answers, _whole)| answers)
     }
 
-    /// `None` for a list that changed while the kernel wrote it, and may lack something.
+    /// With it, whether the list is whole: one that changed while the kernel wrote it may lack
+    /// something.
     async fn ask_once(
         &self,
         message: RouteNetlinkMessage,
         flags: u16,
         call: &impl Fn() -> String,
-    ) -> Result<Option<Vec<RouteNetlinkMessage>>> {
+    ) -> Result<(Vec<RouteNetlinkMessage>, bool)> {
         let mut request = NetlinkMessage::from(message);
         request.header.flags = NLM_F_REQUEST | flags;
         let mut answers = self.handle.clone().request(request).attempt(call)?;
@@ -285,12 +288,21 @@ impl Netlink {
                 _ => {}
             }
         }
-        Ok(whole.then_some(messages))
+        Ok((messages, whole))
     }
 }
 
-/// As often as a list may change while it is written.
-const LISTINGS: usize = 16;
+/// As often a list is asked for that changes while it is written. Then it is taken as it is: what
+/// it lacks is looked up by itself before it counts as gone.
+const LISTINGS: usize = 8;
+
+/// The kernel's answer to a qdisc or filter of a kind that it does not have.
+fn or_lacking(feature: &'static str, since: &'static str, error: Error) -> Error {
+    match &error {
+        Error::Netlink { source, .. } if is_errno(source, libc::ENOENT) => lacking(feature, since),
+        _ => error,
+    }
+}
 
 fn is_errno(error: &rtnetlink::Error, errno: i32) -> bool {
     matches!(error, rtnetlink::Error::NetlinkError(message) if message.raw_code().abs() == errno)

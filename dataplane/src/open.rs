@@ -55,7 +55,8 @@ impl Session {
         require_root(command)?;
         let instance = Instance::find(directories)?;
         refuse_strange_pins(&instance)?;
-        if !instance.exists() {
+        // Once a boot, as pins go with it, and another kernel may have come.
+        if !object::layout_dir(&instance).exists() {
             features::require()?;
         }
         let lock = instance.prepare()?;

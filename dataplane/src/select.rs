@@ -61,7 +61,8 @@ pub async fn by_name(netlink: &Netlink, names: &[String], force: bool) -> Result
         let mut all: HashMap<String, Device> =
             netlink.devices().await?.into_iter().map(|device| (device.name.clone(), device)).collect();
         for name in names {
-            match all.remove(name) {
+            let listed = all.remove(name);
+            match if listed.is_some() { listed } else { netlink.device(name).await? } {
                 Some(device) => devices.push(device),
                 None => return Err(missing(netlink, name).await?),
             }

@@ -91,7 +91,7 @@ pub(crate) async fn discard(session: &mut Session, row: &Attachment, alive: bool
 async fn is_gone(session: &Session, row: &Attachment, devices: &HashMap<u32, Device>) -> Result<bool> {
     let mac = match devices.get(&row.ifindex) {
         Some(device) => device.mac,
-        // A list that was made while devices came and went may lack one that is there.
+        // A list may lack one that is there: it cannot be read, or the list never came to rest.
         None => match session.netlink.device_numbered(row.ifindex).await? {
             Lookup::Found(device) => device.mac,
             Lookup::None => return Ok(true),

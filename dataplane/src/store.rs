@@ -47,7 +47,7 @@ const SCHEMA: &str = "
 /// "dpct": tells our databases from others'.
 const APPLICATION_ID: i32 = 0x6470_6374;
 /// Version of [`SCHEMA`].
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 /// How long a command waits for another program that holds the database.
 const BUSY: Duration = Duration::from_secs(5);
 /// As many departed interfaces are remembered.
@@ -92,6 +92,7 @@ impl Store {
         let problem = match found().map_err(|error| classify(&self.path, error))? {
             (APPLICATION_ID, SCHEMA_VERSION, _) => return Ok(false),
             (0, 0, 0) => return Ok(true),
+            (APPLICATION_ID, 0..SCHEMA_VERSION, _) => "made by an older dpctl; run: dpctl reset",
             (APPLICATION_ID, _, _) => "made by a newer dpctl; use that one, or another --state-dir",
             _ => "not a database of dpctl; use another --state-dir",
         };

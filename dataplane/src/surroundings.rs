@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io;
 
 use rustix::process::{Resource, getrlimit};
 
@@ -11,9 +10,12 @@ use dataplane_common::direction::Direction;
 use crate::attachment::Attachment;
 use crate::error::Result;
 use crate::hook;
-use crate::netlink::{Device, Netlink};
+use crate::netlink::Netlink;
 use crate::session::Session;
 use crate::sys;
+
+/// As many are named.
+const FEW: usize = 5;
 
 /// A fact, and whether it is one to know of.
 #[derive(Debug)]
@@ -34,69 +36,82 @@ fn surprise(what: &'static str, words: impl Into<String>) -> Fact {
     Fact { what, words: words.into(), is_surprise: true }
 }
 
-/// What of this network namespace and machine is worth a look.
-pub fn look() -> Vec<Fact> {
-    vec![jit(), cgroup2(), bridge_nf(), rp_filter(), rlimit()]
+/// What of this network namespace and machine is worth a look, with these interfaces attached.
+pub fn look(attached: &[Attachment]) -> Vec<Fact> {
+    let filter = |name: &str| (name.to_owned(), sysctl(&format!("net/ipv4/conf/{name}/rp_filter")));
+    let filters = ["all", "default"].into_iter().chain(attached.iter().map(|row| row.interface.as_str()));
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let limits = [Resource::Nofile, Resource::Memlock].map(|resource| getrlimit(resource).current);
+    vec![
+        jit(sysctl("net/core/bpf_jit_enable").as_deref()),
+        cgroup2(&mounts),
+        bridge_nf(sysctl("net/bridge/bridge-nf-call-iptables").as_deref()),
+        rp_filter(&filters.map(filter).collect::<Vec<_>>()),
+        rlimit(limits),
+    ]
 }
 
-fn sysctl(name: &str) -> io::Result<String> {
-    fs::read_to_string(format!("/proc/sys/{name}")).map(|value| value.trim().to_owned())
+fn sysctl(name: &str) -> Option<String> {
+    fs::read_to_string(format!("/proc/sys/{name}")).ok().map(|value| value.trim().to_owned())
 }
 
-fn jit() -> Fact {
-    match sysctl("net/core/bpf_jit_enable").as_deref() {
-        Ok("0") => surprise(
-            "bpf_jit",
-            "off: programs are interpreted, and slow; to have them compiled: sysctl net.core.bpf_jit_enable=1",
-        ),
-        // A kernel that always compiles shows no switch outside the first namespace.
+/// A kernel that always compiles shows no switch outside the first namespace.
+fn jit(enabled: Option<&str>) -> Fact {
+    match enabled {
+        Some("0") => {
+            surprise("bpf_jit", "off: programs are interpreted; sysctl net.core.bpf_jit_enable=1 helps")
+        }
         _ => plain("bpf_jit", "on"),
     }
 }
 
-fn cgroup2() -> Fact {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let point =
-        mounts.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));
-    match point {
+fn cgroup2(mounts: &str) -> Fact {
+    let mut mounts = mounts.lines().filter(|line| line.contains(" - cgroup2 "));
+    match mounts.next().and_then(|line| line.split(' ').nth(4)) {
         Some(point) => plain("cgroup2", point),
         None => surprise("cgroup2", "not mounted; limits do not need it"),
     }
 }
 
-fn bridge_nf() -> Fact {
-    match sysctl("net/bridge/bridge-nf-call-iptables").as_deref() {
-        Ok("0") => plain("bridge_nf", "off: bridged packets pass iptables by"),
-        Ok(_) => {
+fn bridge_nf(calls: Option<&str>) -> Fact {
+    match calls {
+        Some("0") => plain("bridge_nf", "off: bridged packets pass iptables by"),
+        Some(_) => {
             surprise("bridge_nf", "bridge-nf-call-iptables=1: bridged packets walk the host's iptables too")
         }
-        Err(_) => plain("bridge_nf", "no br_netfilter: bridged packets pass iptables by"),
+        None => plain("bridge_nf", "no br_netfilter: bridged packets pass iptables by"),
     }
 }
 
-fn rp_filter() -> Fact {
-    let [all, default] =
-        ["all", "default"].map(|name| sysctl(&format!("net/ipv4/conf/{name}/rp_filter")).unwrap_or_default());
+/// For an interface the larger of its own value and that of `all` holds; 1 is strict.
+fn rp_filter(values: &[(String, Option<String>)]) -> Fact {
+    let number =
+        |value: &Option<String>| value.as_deref().and_then(|value| value.parse().ok()).unwrap_or(0u8);
+    let of =
+        |name: &str| values.iter().find(|(other, _)| other == name).map_or(0, |(_, value)| number(value));
+    let (all, default) = (of("all"), of("default"));
+    let strict = values.iter().filter(|(name, value)| name != "all" && all.max(number(value)) == 1);
+    let strict: Vec<&str> = strict.map(|(name, _)| name.as_str()).take(FEW).collect();
     let words = format!("all={all} default={default}");
-    if [&all, &default].contains(&&"1".to_owned()) {
-        let strict = "1 drops what comes in where its answer would not go out, after dpctl has counted it";
-        surprise("rp_filter", format!("{words}: {strict}"))
-    } else {
+    if strict.is_empty() {
         plain("rp_filter", words)
+    } else {
+        let on = strict.join(", ");
+        let effect = "what comes in where its answer would not go out is counted, and then dropped";
+        surprise("rp_filter", format!("{words}, strict on {on}: {effect}"))
     }
 }
 
-fn rlimit() -> Fact {
+/// Open files and locked bytes; `None` is any number.
+fn rlimit([files, locked]: [Option<u64>; 2]) -> Fact {
     /// What a command has open at the most, and some room.
     const NEEDED: u64 = 64;
-    match getrlimit(Resource::Nofile).current {
-        Some(files) if files < NEEDED => {
-            surprise("rlimit", format!("{files} open files: fewer than the {NEEDED} that a command may need"))
-        }
-        files => {
-            let files = files.map_or("any number of".to_owned(), |files| files.to_string());
-            plain("rlimit", format!("{files} open files; locked memory is not counted for BPF (Linux 5.11)"))
-        }
+    let number = |value: Option<u64>| value.map_or("unlimited".to_owned(), |value| value.to_string());
+    let words = format!("{} open files, {} locked bytes", number(files), number(locked));
+    if files.is_some_and(|files| files < NEEDED) {
+        surprise("rlimit", format!("{words}: a command may need {NEEDED} files"))
+    } else {
+        plain("rlimit", format!("{words} (not counted for BPF since Linux 5.11)"))
     }
 }
 
@@ -121,27 +136,64 @@ pub async fn others(session: &Session, rows: &[Attachment]) -> Result<Vec<Fact>>
     Ok(facts.into_iter().map(|words| surprise("others", words)).collect())
 }
 
-const FEW: usize = 5;
-
 /// Veths with programs of others and none of ours: another dataplane is at work, which may not
 /// let packets pass to a program attached after its own.
 pub async fn foreign_veths(attached: &[Attachment]) -> Result<Option<Fact>> {
     let ours: HashSet<u32> = attached.iter().map(|row| row.ifindex).collect();
-    let has_some = |device: &Device| {
-        let programs = |direction| sys::programs_on(device.ifindex, direction);
-        Direction::ALL.into_iter().any(|direction| programs(direction).is_ok_and(|ids| !ids.is_empty()))
-    };
-    let devices = Netlink::open()?.devices().await?;
-    let foreign: Vec<String> = devices
-        .into_iter()
-        .filter(|device| device.is_veth() && !ours.contains(&device.ifindex) && has_some(device))
-        .map(|device| device.name)
-        .collect();
+    let netlink = Netlink::open()?;
+    let qdiscs = netlink.ingress_qdiscs().await?;
+    let mut foreign = Vec::new();
+    for device in netlink.devices().await? {
+        if !device.is_veth() || ours.contains(&device.ifindex) {
+            continue;
+        }
+        let has_clsact = qdiscs.get(&device.ifindex).is_some_and(|kind| kind == "clsact");
+        for direction in Direction::ALL {
+            let on_tcx = sys::programs_on(device.ifindex, direction).is_ok_and(|ids| !ids.is_empty());
+            let filters = if has_clsact { netlink.filters(device.ifindex, direction).await? } else { vec![] };
+            if on_tcx || filters.iter().any(|filter| filter.program_id != 0) {
+                foreign.push(device.name);
+                break;
+            }
+        }
+    }
     let Some(first) = foreign.first() else { return Ok(None) };
     let which = match foreign.len() {
         1 => format!("{first} has"),
         count => format!("{first} and {} more veths have", count - 1),
     };
-    let words = format!("{which} tcx programs of others (another CNI?): --order first puts ours before them");
+    let words = format!("{which} programs of others (another CNI?): --order first puts ours before them");
     Ok(Some(surprise("others", words)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_surprises_is_told_from_what_does_not() {
+        let filters = |values: &[(&str, &str)]| {
+            let values = values.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())));
+            rp_filter(&values.collect::<Vec<_>>())
+        };
+        let cgroup = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw";
+        for (fact, is_surprise, words) in [
+            (jit(Some("0")), true, "interpreted"),
+            (jit(Some("1")), false, "on"),
+            (jit(None), false, "on"),
+            (cgroup2(cgroup), false, "/sys/fs/cgroup"),
+            (cgroup2("25 1 0:5 / /proc rw - proc proc rw"), true, "not mounted"),
+            (bridge_nf(Some("1")), true, "bridge-nf-call-iptables=1"),
+            (bridge_nf(Some("0")), false, "off"),
+            (bridge_nf(None), false, "no br_netfilter"),
+            (filters(&[("all", "0"), ("default", "0")]), false, "all=0 default=0"),
+            (filters(&[("all", "2"), ("default", "1")]), false, "all=2 default=1"),
+            (filters(&[("all", "0"), ("default", "0"), ("veth1", "1")]), true, "strict on veth1"),
+            (filters(&[("all", "1"), ("default", "0"), ("veth1", "2")]), true, "strict on default"),
+            (rlimit([Some(1024), None]), false, "1024 open files, unlimited locked bytes"),
+            (rlimit([Some(16), Some(65_536)]), true, "may need 64"),
+        ] {
+            assert!(fact.words.contains(words) && fact.is_surprise == is_surprise, "{fact:?}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! The kernel calls that no safe crate offers: the link commands of bpf(2), and the cookie of a
-//! network namespace.
+//! The kernel calls that no safe crate offers: links and small programs of bpf(2), and the cookie
+//! of a network namespace.
 //!
 //! Each attribute struct is the head of the kernel's `union bpf_attr` for its command
 //! (`include/uapi/linux/bpf.h`); the kernel takes what is beyond a struct's end as zero.

@@ -1,6 +1,8 @@
 //! A longer path between a box and the host: `netem` on both ends of its veth delays and loses,
 //! `fq` lets packets go when they are due.
 //!
+//! A device has one or the other: each takes the place of what is there.
+//!
 //! Both stand outside of the hooks on the host side: what a box sends is delayed before
 //! `from_container` sees it, what it receives after `to_container` let it pass.
 

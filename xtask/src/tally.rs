@@ -43,6 +43,11 @@ impl Tally {
         }
     }
 
+    /// Whether no test has run at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.reported_passed + self.reported_failed + self.ignored == 0
+    }
+
     /// Whether nothing failed.
     pub(crate) fn is_clean(&self) -> bool {
         self.reported_failed == 0

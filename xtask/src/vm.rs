@@ -37,6 +37,13 @@ pub(crate) struct Guests {
     pub(crate) failures: Vec<String>,
 }
 
+impl Guests {
+    /// None could run.
+    pub(crate) fn failed(error: &anyhow::Error) -> Self {
+        Self { table: String::new(), failures: vec![format!("guests: {error:#}")] }
+    }
+}
+
 /// The task: without a choice the usual kernels, each with the part of the tests that is short;
 /// with one, all that have a meaning there, or those whose names contain one of `filters`.
 pub(crate) fn run(choice: Option<Choice>, filters: &[String]) -> Result<()> {
@@ -101,12 +108,12 @@ fn on(kernels: &[Kernel], filters: &[String], patience: Patience) -> Result<Gues
         row.doctor = page::doctor(&guest::console(&unpacked));
         rows.push(row);
     }
-    let table = table::show(&rows);
+    let (table, failures) = (table::show(&rows), rows.iter().filter_map(Row::failure).collect::<Vec<_>>());
     print!("\n{table}");
-    if kernels == Choice::All.kernels() && filters.is_empty() {
+    if kernels == Choice::All.kernels() && filters.is_empty() && failures.is_empty() {
         page::write(&rows)?;
     }
-    Ok(Guests { table, failures: rows.iter().filter_map(Row::failure).collect() })
+    Ok(Guests { table, failures })
 }
 
 /// The test binaries, built as `cargo xtask test` builds them.

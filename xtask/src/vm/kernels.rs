@@ -44,11 +44,13 @@ pub(crate) const USUAL: [Kernel; 2] = [V6_1, V6_12];
 
 /// Parts of names of tests that take five minutes on those two together: what differs most from
 /// kernel to kernel.
-pub(crate) const SHORT: [&str; 7] = [
+pub(crate) const SHORT: [&str; 9] = [
     "attach::",
     "backlog::",
+    "listings::doctor",
     "neighbours::",
     "packets::",
+    "path::",
     "reconcile::attach_restores",
     "upgrade::upgrade_keeps",
     "verifier::",
@@ -62,6 +64,22 @@ impl Choice {
             Self::V6_12 => vec![V6_12],
             Self::Newest => vec![NEWEST],
             Self::All => vec![V5_10, V6_1, V6_12, NEWEST],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace;
+
+    #[test]
+    fn every_choice_of_tests_has_some() {
+        for word in SHORT.iter().chain(V5_10.only) {
+            let (module, name) = word.split_once("::").expect("a module and the beginning of a name");
+            let file = workspace::root().join(format!("tests/it/{module}.rs"));
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(text.contains("#[test]") && text.contains(&format!("\nfn {name}")), "{word}");
         }
     }
 }

@@ -152,6 +152,7 @@ mod tests {
             );
             row.line("verified: to_container: 16 instructions, 2.4 ms");
             row.doctor = doctor(&format!("[1.0] word\r\ndoctor-begins\r\n{json}\r\ndoctor-ends\r\n"));
+            row.line("test result: ok. 1 passed; 0 failed; 0 ignored");
             row.end(Duration::ZERO, Ok(0));
             row
         };

@@ -51,6 +51,7 @@ impl Row {
         self.took = took;
         self.error = match ran {
             Err(error) => Some(format!("{error:#}")),
+            Ok(0) if self.tally.is_empty() => Some("no test has such a name".to_owned()),
             Ok(0) if self.tally.is_clean() => None,
             Ok(status) if self.tally.is_clean() => Some(format!("the tests ended with {status}")),
             Ok(_) => Some(format!("failed: {}", self.tally.failed().join(", "))),
@@ -89,6 +90,9 @@ pub(super) fn show(rows: &[Row]) -> String {
         }
         text.truncate(text.trim_end().len());
         text.push('\n');
+    }
+    for failure in rows.iter().filter_map(Row::failure) {
+        writeln!(text, "{failure}").ok();
     }
     text
 }
@@ -144,5 +148,7 @@ kernel          seconds  tests                               program, verified i
         assert_eq!(row(RUN, Ok(101)).failure().as_deref(), Some("6.1.0-50-amd64: the tests ended with 101"));
         let hung = row("", Err(anyhow::anyhow!("it hangs")));
         assert_eq!(hung.failure().as_deref(), Some("6.1.0-50-amd64: it hangs"));
+        assert!(show(&[hung]).ends_with("6.1.0-50-amd64: it hangs\n"));
+        assert_eq!(row("", Ok(0)).failure().as_deref(), Some("6.1.0-50-amd64: no test has such a name"));
     }
 }
