@@ -159,7 +159,8 @@ fn refuse_other_hook(row: &Attachment, device: &Device, request: Request) -> Res
 fn refuse_strays(session: &mut Session, fresh: &[Attachment]) -> Result<()> {
     let in_map: HashSet<u32> =
         session.datapath()?.tables.slots()?.into_iter().map(|(ifindex, _)| ifindex).collect();
-    let pinned: HashSet<u32> = hook::pinned(&session.instance).0.into_iter().map(|(slot, _)| slot).collect();
+    let pinned: HashSet<u32> =
+        hook::pinned(&session.instance)?.links.into_iter().map(|(slot, _)| slot).collect();
     for row in fresh {
         let name = match (in_map.contains(&row.ifindex), pinned.contains(&row.slot)) {
             (true, _) => row.interface.clone(),

@@ -45,21 +45,31 @@ fn link_pin(instance: &Instance, slot: u32, direction: Direction) -> PathBuf {
     link_dir(instance).join(format!("{}_{slot}", direction.name()))
 }
 
-/// The slots' links that are pinned here, and the pins that have none of our names.
-pub fn pinned(instance: &Instance) -> (Vec<(u32, PathBuf)>, Vec<PathBuf>) {
-    let (mut ours, mut others) = (Vec::new(), Vec::new());
-    for pin in fs::read_dir(link_dir(instance)).into_iter().flatten().flatten() {
-        let name = pin.file_name();
-        let slot = name.to_str().and_then(|name| name.rsplit_once('_')).and_then(|(direction, slot)| {
-            Direction::ALL.iter().find(|ours| ours.name() == direction)?;
-            slot.parse().ok()
-        });
-        match slot {
-            Some(slot) => ours.push((slot, pin.path())),
-            None => others.push(pin.path()),
+/// What is pinned where the links lie.
+#[derive(Debug, Default)]
+pub struct Pinned {
+    /// By our names, with the slots in them.
+    pub links: Vec<(u32, PathBuf)>,
+    /// By other names.
+    pub others: Vec<PathBuf>,
+}
+
+/// Lists the pins where the links lie.
+pub fn pinned(instance: &Instance) -> Result<Pinned> {
+    let mut pinned = Pinned::default();
+    for pin in private_dir::entries(&link_dir(instance))? {
+        match slot_of(&pin) {
+            Some(slot) => pinned.links.push((slot, pin)),
+            None => pinned.others.push(pin),
         }
     }
-    (ours, others)
+    Ok(pinned)
+}
+
+fn slot_of(pin: &Path) -> Option<u32> {
+    let (direction, slot) = pin.file_name()?.to_str()?.rsplit_once('_')?;
+    Direction::ALL.iter().find(|ours| ours.name() == direction)?;
+    slot.parse().ok()
 }
 
 /// Attaches both directions. What it did before it failed is left for [`detach`].

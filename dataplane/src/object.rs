@@ -57,7 +57,7 @@ impl Datapath {
     /// are not what their names say.
     pub fn open(instance: &Instance) -> Result<Option<Self>> {
         let dir = layout_dir(instance);
-        let other = other_layouts(instance).iter().find_map(|path| layout_of(path));
+        let other = other_layouts(instance)?.iter().find_map(|path| layout_of(path));
         match other {
             // Beside ours: made by a later dpctl, since one of an earlier layout is cleared away.
             Some(found) => Err(Error::Layout { path: instance.pins.clone(), found, wanted: LAYOUT_VERSION }),
@@ -166,13 +166,10 @@ pub fn abandon(staging: &Path, error: Error) -> Error {
 }
 
 /// Layouts other than ours that are pinned here.
-pub fn other_layouts(instance: &Instance) -> Vec<PathBuf> {
-    let entries = fs::read_dir(&instance.pins).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| *path != layout_dir(instance))
-        .filter(|path| layout_of(path).is_some())
-        .collect()
+pub fn other_layouts(instance: &Instance) -> Result<Vec<PathBuf>> {
+    let mut others = private_dir::entries(&instance.pins)?;
+    others.retain(|path| *path != layout_dir(instance) && layout_of(path).is_some());
+    Ok(others)
 }
 
 /// Removes the layouts that an upgrade to ours has left, for it was killed at its very end.
@@ -185,7 +182,7 @@ pub fn remove_earlier_layouts(instance: &Instance) -> Result<()> {
             .and_then(|version| version.parse().ok())
             .is_some_and(|version: u32| version < LAYOUT_VERSION)
     };
-    other_layouts(instance).iter().filter(|path| earlier(path)).try_for_each(|path| remove_pins(path))
+    other_layouts(instance)?.iter().filter(|path| earlier(path)).try_for_each(|path| remove_pins(path))
 }
 
 fn layout_of(path: &Path) -> Option<String> {
@@ -196,7 +193,7 @@ fn layout_of(path: &Path) -> Option<String> {
 /// over; one that cannot be looked at is an error, since its filters would stay.
 pub fn pinned_programs(instance: &Instance) -> Result<HashSet<u32>> {
     let mut dirs = vec![layout_dir(instance)];
-    dirs.extend(other_layouts(instance));
+    dirs.extend(other_layouts(instance)?);
     dirs.extend([Staging::Load, Staging::Upgrade].map(|staging| staging.dir(instance)));
     let mut ids = HashSet::new();
     for pin in dirs.iter().flat_map(|dir| Direction::ALL.map(|direction| dir.join(direction.name()))) {

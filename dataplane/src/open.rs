@@ -101,7 +101,7 @@ impl Session {
 
 /// Refuses pins without a database: they belong to another, and would be taken for nobody's.
 fn refuse_strange_pins(instance: &Instance) -> Result<()> {
-    let (links, _others) = hook::pinned(instance);
+    let links = hook::pinned(instance)?.links;
     if instance.database().exists() || links.is_empty() && !object::layout_dir(instance).exists() {
         return Ok(());
     }

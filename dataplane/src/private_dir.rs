@@ -4,8 +4,9 @@
 //! holds something: it is then for something else as well.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 
@@ -40,6 +41,16 @@ fn is_closed(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir() && metadata.mode() & 0o777 == 0o700)
 }
 
+/// What is in a directory; nothing, if there is none. One that cannot be read is an error: what is
+/// in it would be taken for gone.
+pub fn entries(path: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
+    };
+    entries.attempt(|| format!("list {}", path.display()))
+}
+
 /// Removes a directory if nothing is in it.
 pub fn remove_if_empty(path: &Path) {
     if let Err(error) = fs::remove_dir(path) {
@@ -49,8 +60,7 @@ pub fn remove_if_empty(path: &Path) {
 
 /// Whether a directory holds nothing but the kernel's own files.
 pub fn is_empty(path: &Path) -> bool {
-    let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries.all(|entry| is_kernels_own(&entry.path()))
+    entries(path).is_ok_and(|entries| entries.iter().all(|path| is_kernels_own(path)))
 }
 
 /// `maps.debug` and `progs.debug` at a bpffs root, which cannot be removed.

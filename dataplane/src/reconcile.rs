@@ -127,8 +127,8 @@ async fn compare_row(session: &Session, datapath: &Datapath, row: &Attachment) -
 fn strays(session: &Session, datapath: &Datapath, rows: &[Attachment]) -> Result<Vec<Difference>> {
     let mut differences = Vec::new();
     let slots: HashSet<u32> = rows.iter().map(|row| row.slot).collect();
-    let (pinned, _others) = hook::pinned(&session.instance);
-    let strays = pinned.into_iter().filter(|(slot, _)| !slots.contains(slot));
+    let pinned = hook::pinned(&session.instance)?;
+    let strays = pinned.links.into_iter().filter(|(slot, _)| !slots.contains(slot));
     differences.extend(strays.map(|(_, pin)| Difference::StrayLink(pin)));
     let interfaces: HashSet<u32> = rows.iter().map(|row| row.ifindex).collect();
     let in_map = datapath.tables.slots()?.into_iter().map(|(ifindex, _)| ifindex);

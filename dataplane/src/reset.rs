@@ -135,7 +135,7 @@ async fn detach_filters(instance: &Instance, programs: &HashSet<u32>, report: &m
 }
 
 fn detach_links(instance: &Instance, report: &mut Report) -> Result<()> {
-    let (pins, others) = hook::pinned(instance);
+    let hook::Pinned { links: pins, others } = hook::pinned(instance)?;
     let _expedited = Expedited::for_links(pins.len());
     let mut errors = Vec::new();
     for (_, pin) in &pins {
@@ -160,16 +160,15 @@ fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
         tracing::debug!("{}: {error}", layout.display());
     }
     ours.extend([layout, Staging::Upgrade.dir(instance)]);
-    ours.extend(object::other_layouts(instance));
+    ours.extend(object::other_layouts(instance)?);
     for dir in ours {
         errors.extend(object::remove_pins(&dir).err());
     }
-    for entry in fs::read_dir(&instance.pins).into_iter().flatten().flatten() {
+    for path in private_dir::entries(&instance.pins)? {
         // Other instances are their own.
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let known = name.starts_with("netns_") || entry.path() == hook::link_dir(instance);
-        if !private_dir::is_kernels_own(&entry.path()) && !known {
-            report.left.push(entry.path());
+        let is_instance = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("netns_"));
+        if !is_instance && path != hook::link_dir(instance) && !private_dir::is_kernels_own(&path) {
+            report.left.push(path);
         }
     }
     Error::join(errors)

@@ -53,7 +53,7 @@ pub async fn upgrade(session: &mut Session) -> Result<Upgraded> {
             });
         }
     };
-    for old in object::other_layouts(&session.instance) {
+    for old in object::other_layouts(&session.instance)? {
         object::remove_pins(&old)?;
     }
     session.datapath = Datapath::open(&session.instance)?;
