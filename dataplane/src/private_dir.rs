@@ -46,6 +46,9 @@ fn is_closed(path: &Path) -> bool {
 pub fn entries(path: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(Error::NotDirectory { path: path.to_owned() });
+        }
         other => other.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
     };
     entries.attempt(|| format!("list {}", path.display()))
