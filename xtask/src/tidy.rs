@@ -5,11 +5,12 @@ mod order;
 mod source;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use order::{CRATES, DEPENDENCIES, UNSAFE_FILES};
 use source::{Source, rust_sources, texts};
 
-use crate::licences;
+use crate::{licences, workspace};
 
 /// Look twice at a file above the first, and split it above the second.
 const LONG: usize = 300;
@@ -113,6 +114,22 @@ fn no_text_names_somebodys_home() {
     let homes = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
     let refused = texts().into_iter().filter(|source| homes.iter().any(|home| source.text.contains(home)));
     refuse("paths of one machine", refused.map(|source| source.path));
+}
+
+#[test]
+fn links_of_pages_lead_somewhere() {
+    let pages = texts()
+        .into_iter()
+        .filter(|source| Path::new(&source.path).extension().is_some_and(|kind| kind == "md"));
+    let mut refused = Vec::new();
+    for page in pages {
+        let folder = workspace::root().join(&page.path).parent().expect("a folder").to_owned();
+        let targets = page.text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let files = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+        let lost = files.filter(|target| !folder.join(target.split('#').next().unwrap_or_default()).exists());
+        refused.extend(lost.map(|target| format!("{} -> {target}", page.path)));
+    }
+    refuse("links without a file", refused);
 }
 
 #[track_caller]
