@@ -190,7 +190,9 @@ fn a_sender_stops_with_its_guard() {
     drop(senders);
     let before = topology.host_side(1).read();
     pass(Duration::from_millis(50));
-    assert_eq!(topology.host_side(1).read().since(&before).packets, 0);
+    // The sender would send 40; the box reports its multicast groups when it likes.
+    let packets = topology.host_side(1).read().since(&before).packets;
+    assert!(packets <= 2, "{packets} packets after the end");
 }
 
 #[test]
