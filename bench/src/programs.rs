@@ -1,20 +1,17 @@
 //! The programs that a packet's cost is measured against, as instructions: one that does
 //! nothing, one that looks its interface up in a hash map as ours does, and two that call the
-//! helpers which a limit cannot do without.
+//! helpers of the exact clock and of chance.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use dataplane::sys::{Instruction, load_program};
 use dataplane_common::layout::CAPACITY;
 
-use crate::sys::{self, Instruction};
+use crate::sys;
 
 /// What the kernel takes as "the next program, please".
 pub(crate) const NEXT: i32 = -1;
-
-const fn instruction(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Instruction {
-    Instruction { code, registers: from << 4 | to, offset, immediate }
-}
 
 // Opcodes, by what they read as.
 const SET: u8 = 0xb7; // to = immediate
@@ -43,7 +40,7 @@ const IFINDEX: i16 = 40;
 
 /// A program that does nothing.
 pub(crate) fn empty() -> io::Result<OwnedFd> {
-    sys::load(&[instruction(SET, R0, 0, 0, NEXT), instruction(EXIT, 0, 0, 0, 0)])
+    load_program(&[Instruction::new(SET, R0, 0, 0, NEXT), Instruction::new(EXIT, 0, 0, 0, 0)])
 }
 
 /// A program that reads the clock.
@@ -57,10 +54,10 @@ pub(crate) fn random() -> io::Result<OwnedFd> {
 }
 
 fn helper(number: i32) -> io::Result<OwnedFd> {
-    sys::load(&[
-        instruction(CALL, 0, 0, 0, number),
-        instruction(SET, R0, 0, 0, NEXT),
-        instruction(EXIT, 0, 0, 0, 0),
+    load_program(&[
+        Instruction::new(CALL, 0, 0, 0, number),
+        Instruction::new(SET, R0, 0, 0, NEXT),
+        Instruction::new(EXIT, 0, 0, 0, 0),
     ])
 }
 
@@ -79,18 +76,18 @@ impl Lookup {
         for (slot, ifindex) in (0..).zip(interfaces) {
             sys::insert(map.as_fd(), *ifindex, slot)?;
         }
-        let program = sys::load(&[
-            instruction(LOAD_U32, R2, R1, IFINDEX, 0),
-            instruction(STORE_U32, STACK, R2, -4, 0),
-            instruction(COPY, R2, STACK, 0, 0),
-            instruction(ADD, R2, 0, 0, -4),
-            instruction(LOAD_MAP, R1, MAP_BY_DESCRIPTOR, 0, sys::number(map.as_fd()).cast_signed()),
-            instruction(0, 0, 0, 0, 0),
-            instruction(CALL, 0, 0, 0, MAP_LOOKUP),
+        let program = load_program(&[
+            Instruction::new(LOAD_U32, R2, R1, IFINDEX, 0),
+            Instruction::new(STORE_U32, STACK, R2, -4, 0),
+            Instruction::new(COPY, R2, STACK, 0, 0),
+            Instruction::new(ADD, R2, 0, 0, -4),
+            Instruction::new(LOAD_MAP, R1, MAP_BY_DESCRIPTOR, 0, sys::number(map.as_fd()).cast_signed()),
+            Instruction::new(0, 0, 0, 0, 0),
+            Instruction::new(CALL, 0, 0, 0, MAP_LOOKUP),
             // A miss returns 0, so that whoever measures can tell.
-            instruction(IF_ZERO_SKIP, R0, 0, 1, 0),
-            instruction(SET, R0, 0, 0, NEXT),
-            instruction(EXIT, 0, 0, 0, 0),
+            Instruction::new(IF_ZERO_SKIP, R0, 0, 1, 0),
+            Instruction::new(SET, R0, 0, 0, NEXT),
+            Instruction::new(EXIT, 0, 0, 0, 0),
         ])?;
         Ok(Self { program, map })
     }

@@ -14,11 +14,9 @@ use std::time::Duration;
 
 const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
-const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_PROG_TEST_RUN: libc::c_long = 10;
 
 const BPF_MAP_TYPE_HASH: u32 = 1;
-const BPF_PROG_TYPE_SCHED_CLS: u32 = 3;
 
 fn bpf<T>(command: libc::c_long, attribute: &mut T) -> io::Result<RawFd> {
     // SAFETY: the pointer is valid for the size given with it; every `T` here is `repr(C)` and
@@ -67,35 +65,6 @@ pub(crate) fn insert(map: BorrowedFd<'_>, key: u32, value: u32) -> io::Result<()
     }
     let (key, value) = (std::ptr::from_ref(&key) as u64, std::ptr::from_ref(&value) as u64);
     bpf(BPF_MAP_UPDATE_ELEM, &mut Attribute { map: number(map).into(), key, value, flags: 0 }).map(drop)
-}
-
-/// One instruction of a BPF program.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(crate) struct Instruction {
-    pub(crate) code: u8,
-    /// Destination in the low four bits, source in the high four.
-    pub(crate) registers: u8,
-    pub(crate) offset: i16,
-    pub(crate) immediate: i32,
-}
-
-/// Loads a tc program.
-pub(crate) fn load(instructions: &[Instruction]) -> io::Result<OwnedFd> {
-    #[repr(C)]
-    struct Attribute {
-        kind: u32,
-        count: u32,
-        instructions: u64,
-        licence: u64,
-    }
-    let mut attribute = Attribute {
-        kind: BPF_PROG_TYPE_SCHED_CLS,
-        count: u32::try_from(instructions.len()).unwrap_or(u32::MAX),
-        instructions: instructions.as_ptr() as u64,
-        licence: c"GPL".as_ptr() as u64,
-    };
-    bpf(BPF_PROG_LOAD, &mut attribute).map(owned)
 }
 
 /// Runs a program `repeat` times on one packet and returns what it returned last. `context` is

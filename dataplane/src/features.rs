@@ -82,11 +82,7 @@ const CMPXCHG: i32 = 0xf1;
 const KTIME_GET_COARSE_NS: i32 = 160;
 const STACK: u8 = 10;
 
-const fn instruction(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Instruction {
-    Instruction { code, registers: from << 4 | to, offset, immediate }
-}
-
-const RETURN_ZERO: [Instruction; 2] = [instruction(SET, 0, 0, 0, 0), instruction(EXIT, 0, 0, 0, 0)];
+const RETURN_ZERO: [Instruction; 2] = [Instruction::new(SET, 0, 0, 0, 0), Instruction::new(EXIT, 0, 0, 0, 0)];
 
 fn load(instructions: &[Instruction]) -> io::Result<bool> {
     let loaded = sys::load_program(&[instructions, &RETURN_ZERO].concat()).map(drop);
@@ -107,15 +103,15 @@ fn tc_programs() -> io::Result<bool> {
 }
 
 fn coarse_clock() -> io::Result<bool> {
-    load(&[instruction(CALL, 0, 0, 0, KTIME_GET_COARSE_NS)])
+    load(&[Instruction::new(CALL, 0, 0, 0, KTIME_GET_COARSE_NS)])
 }
 
 fn compare_and_swap() -> io::Result<bool> {
     load(&[
-        instruction(STORE, STACK, 0, -8, 0),
-        instruction(SET, 0, 0, 0, 0),
-        instruction(SET, 1, 0, 0, 1),
-        instruction(ATOMIC, STACK, 1, -8, CMPXCHG),
+        Instruction::new(STORE, STACK, 0, -8, 0),
+        Instruction::new(SET, 0, 0, 0, 0),
+        Instruction::new(SET, 1, 0, 0, 1),
+        Instruction::new(ATOMIC, STACK, 1, -8, CMPXCHG),
     ])
 }
 

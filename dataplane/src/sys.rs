@@ -69,7 +69,14 @@ pub struct Instruction {
     pub immediate: i32,
 }
 
-/// Loads a tc program that has no maps.
+impl Instruction {
+    /// From its parts; registers are numbered from 0.
+    pub const fn new(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Self {
+        Self { code, registers: from << 4 | to, offset, immediate }
+    }
+}
+
+/// Loads a tc program.
 pub fn load_program(instructions: &[Instruction]) -> io::Result<OwnedFd> {
     #[repr(C)]
     struct Attribute {
