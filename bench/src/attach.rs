@@ -18,8 +18,8 @@ use clap::{Args, ValueEnum};
 use dataplane_common::direction::Direction;
 use serde_json::json;
 
+use crate::instance::sweep;
 use crate::interrupt;
-use crate::lab::sweep;
 use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::report::Table;

@@ -1,5 +1,6 @@
 //! Where a measurement was made: what is printed above the figures.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -32,6 +33,11 @@ impl Machine {
         ];
         let facts = facts.into_iter().map(|(name, value)| (name, value.trim().to_owned()));
         Self(facts.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    /// By name.
+    pub(crate) fn facts(self) -> BTreeMap<String, String> {
+        self.0.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// For programs.

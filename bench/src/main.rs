@@ -5,18 +5,29 @@
 //! which number stands for all), [`report`] (the table).
 
 mod attach;
+mod bed;
+mod crowd;
 mod flows;
+mod instance;
 mod interrupt;
-mod lab;
+mod load;
 mod machine;
 mod measure;
 mod pins;
 mod programs;
 mod progress;
 mod report;
+mod results;
 mod rivals;
+mod rounds;
+mod run;
+mod scenario;
+mod stats;
+mod stolen;
 mod switch;
 mod sys;
+mod variant;
+mod view;
 
 use std::process::ExitCode;
 
@@ -27,11 +38,13 @@ use clap::{Parser, Subcommand};
 #[command(name = "dpbench", version, disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
-    scenario: Scenario,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-enum Scenario {
+enum Command {
+    /// Measure scenarios over variants, and keep what came of it
+    Run(run::Run),
     /// Attach and limit: a packet, one veth, thousands of veths, TCP and UDP through a limit
     Attach(attach::Attach),
 }
@@ -41,8 +54,9 @@ fn main() -> ExitCode {
     // Signals go to the main thread, so the system calls of this one are not cut short, which
     // the harness does not expect.
     let work = std::thread::spawn(move || {
-        interrupt::catch().and_then(|()| match arguments.scenario {
-            Scenario::Attach(attach) => attach.run(),
+        interrupt::catch().and_then(|()| match arguments.command {
+            Command::Run(run) => run.run(),
+            Command::Attach(attach) => attach.run(),
         })
     });
     match work.join() {

@@ -12,8 +12,8 @@ use dataplane::sys::{self, Order};
 use dataplane_common::direction::Direction;
 use dataplane_tests::netns::Namespace;
 
+use crate::instance::Dpctl;
 use crate::interrupt;
-use crate::lab::Dpctl;
 use crate::measure::timed;
 
 /// Links made one after another by one process that does nothing else: our own programs, two
@@ -26,7 +26,7 @@ pub(crate) struct Naive {
 
 impl Naive {
     /// With the programs that this instance has pinned.
-    pub(crate) fn new(dpctl: &Dpctl<'_>) -> Result<Self> {
+    pub(crate) fn new(dpctl: &Dpctl<&Namespace>) -> Result<Self> {
         let open = |direction| {
             let pin = dpctl.program(direction)?;
             sys::open_pin(&pin).with_context(|| format!("open {}", pin.display()))

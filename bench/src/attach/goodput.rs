@@ -16,7 +16,7 @@ use dataplane_tests::topology::Topology;
 use super::limiter::{LOW_RATE, Limiter, groups, rates};
 use super::{Plan, rate, way};
 use crate::flows::{self, Outcome};
-use crate::lab::Dpctl;
+use crate::instance::Dpctl;
 use crate::measure::number;
 use crate::progress::Progress;
 use crate::report::{Bound, Cell, Table, Target};

@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use dataplane_common::direction::Direction;
+use dataplane_tests::netns::Namespace;
 use dataplane_tests::topology::{INSIDE, Topology};
 
 use super::Plan;
-use crate::lab::Dpctl;
+use crate::instance::Dpctl;
 use crate::rivals::Tbf;
 
 /// Up to here measurements run side by side: they cost the machine next to nothing.
@@ -31,7 +32,7 @@ impl Limiter {
     /// Limits box `number` of a topology in one direction.
     pub(super) fn limit(
         self,
-        dpctl: &Dpctl<'_>,
+        dpctl: &Dpctl<&Namespace>,
         topology: &Topology,
         number: u8,
         (bits_per_s, direction): (u64, Direction),

@@ -6,11 +6,12 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use dataplane_tests::netns::Namespace;
 
 use super::Plan;
 use super::veths::Veths;
+use crate::instance::Dpctl;
 use crate::interrupt;
-use crate::lab::Dpctl;
 use crate::measure::Rounds;
 use crate::pins::{Pace, Watch};
 use crate::progress::Progress;
@@ -97,7 +98,7 @@ pub(super) fn run(plan: &Plan, progress: &mut Progress) -> Result<Table> {
 }
 
 /// What a veth takes link by link, to attach and to detach; the mean of a sample.
-fn link_by_link(dpctl: &Dpctl<'_>, veths: &Veths, switch: &Switch) -> Result<(Duration, Duration)> {
+fn link_by_link(dpctl: &Dpctl<&Namespace>, veths: &Veths, switch: &Switch) -> Result<(Duration, Duration)> {
     let naive = Naive::new(dpctl)?;
     let (mut on, mut off, mut counted) = (Duration::ZERO, Duration::ZERO, 0);
     for ifindex in veths.indices(2 * SAMPLE)? {
@@ -122,7 +123,7 @@ fn link_by_link(dpctl: &Dpctl<'_>, veths: &Veths, switch: &Switch) -> Result<(Du
     Ok((each(on, counted), each(off, counted)))
 }
 
-fn round(dpctl: &Dpctl<'_>, veths: &Veths, times: &mut Times) -> Result<()> {
+fn round(dpctl: &Dpctl<&Namespace>, veths: &Veths, times: &mut Times) -> Result<()> {
     let Veths { host, names, .. } = veths;
     times.attach.push(&ours(dpctl, "attach --rate 10mbit --stdin")?, names.len())?;
     ensure!(dpctl.rows("ls")?.len() == names.len(), "dpctl ls has not all that was attached");
@@ -157,7 +158,7 @@ fn each(time: Duration, count: usize) -> Duration {
 }
 
 /// `dpctl` with all names on its standard input, and how it got on.
-fn ours(dpctl: &Dpctl<'_>, line: &str) -> Result<Pace> {
+fn ours(dpctl: &Dpctl<&Namespace>, line: &str) -> Result<Pace> {
     let names = File::open(dpctl.folder().join(NAMES)).context("open the names")?;
     let watch = Watch::new(&dpctl.links()?)?;
     let mut command = dpctl.command(line);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use dataplane_common::direction::Direction;
+use dataplane_tests::netns::Namespace;
 use dataplane_tests::run::{CONTEXT, Skb};
 use dataplane_tests::topology::Topology;
 use dataplane_tests::udp::pin_to;
@@ -16,8 +17,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::skb::{FRAME, GSO_PAYLOAD, frame, gso_packet};
 use super::{Plan, way};
+use crate::instance::Dpctl;
 use crate::interrupt;
-use crate::lab::Dpctl;
 use crate::measure::{Rounds, number};
 use crate::programs::{self, Lookup, NEXT};
 use crate::progress::Progress;
@@ -156,7 +157,7 @@ fn cpu_ns() -> f64 {
 }
 
 /// Each veth did what its row says; a row of something else would look just as good.
-fn prove_premises(dpctl: &Dpctl<'_>) -> Result<()> {
+fn prove_premises(dpctl: &Dpctl<&Namespace>) -> Result<()> {
     for direction in Direction::ALL {
         let of_all = |veth: &str, reason: &str| -> Result<f64> {
             let dropped = dpctl.counted(veth, direction, reason)?;

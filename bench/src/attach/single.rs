@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use dataplane_common::direction::Direction;
+use dataplane_tests::netns::Namespace;
 use dataplane_tests::topology::Topology;
 
 use super::Plan;
+use crate::instance::Dpctl;
 use crate::interrupt;
-use crate::lab::Dpctl;
 use crate::measure::{Rounds, timed};
 use crate::progress::Progress;
 use crate::report::{Bound, Cell, Table, Target};
@@ -81,7 +82,7 @@ fn round() -> Result<Round> {
 }
 
 /// What was timed was done: these are attached by these hooks, and no others.
-fn prove_attached(dpctl: &Dpctl<'_>, expected: &[(&str, &str)]) -> Result<()> {
+fn prove_attached(dpctl: &Dpctl<&Namespace>, expected: &[(&str, &str)]) -> Result<()> {
     let rows = dpctl.rows("ls")?;
     let as_expected = rows.len() == expected.len()
         && rows.iter().zip(expected).all(|(row, (interface, hook))| {

@@ -15,8 +15,8 @@ use dataplane_tests::udp::{Offer, Sender, Sink};
 
 use super::limiter::{Limiter, groups, rates};
 use super::{Plan, rate, way};
+use crate::instance::Dpctl;
 use crate::interrupt;
-use crate::lab::Dpctl;
 use crate::measure::number;
 use crate::progress::Progress;
 use crate::report::{Bound, Cell, Table, Target};

@@ -1,6 +1,7 @@
 //! An instance of the real `dpctl` for one namespace, with directories of its own.
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,17 +17,17 @@ use dataplane_tests::netns::{Namespace, PREFIX};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The instance; reset on drop.
+/// The instance, which borrows or shares its namespace; reset on drop.
 #[derive(Debug)]
-pub(crate) struct Dpctl<'n> {
-    host: &'n Namespace,
+pub(crate) struct Dpctl<H: Deref<Target = Namespace>> {
+    host: H,
     binary: PathBuf,
     folder: TempDir,
 }
 
-impl<'n> Dpctl<'n> {
+impl<H: Deref<Target = Namespace>> Dpctl<H> {
     /// An instance that has done nothing yet.
-    pub(crate) fn new(host: &'n Namespace) -> Self {
+    pub(crate) fn new(host: H) -> Self {
         Self { host, binary: binary(), folder: temporary_folder() }
     }
 
@@ -113,7 +114,7 @@ pub(crate) fn sweep() {
     }
 }
 
-impl Drop for Dpctl<'_> {
+impl<H: Deref<Target = Namespace>> Drop for Dpctl<H> {
     fn drop(&mut self) {
         let reset = self.command("reset --yes").stdin(Stdio::null()).process_group(0).output();
         match reset {

@@ -1,0 +1,61 @@
+//! Traffic of our own over a bed, and what is measured of it, one file each.
+//!
+//! docs/lab.md tells how to add one: a file here, and a line in [`crate::scenario::all`].
+
+pub(crate) mod latency;
+
+mod cpu;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use hdrhistogram::Histogram;
+
+use crate::bed::Bed;
+use crate::results::{Metric, Parameters};
+
+/// A kind of traffic. Each measurement opens its own sockets and closes them.
+pub(crate) trait Load: Sync {
+    /// As `--only` takes it.
+    fn name(&self) -> &'static str;
+
+    /// One line for `dpbench list`.
+    fn about(&self) -> &'static str;
+
+    /// What one measurement yields, in this order.
+    fn metrics(&self) -> Vec<Metric>;
+
+    /// What it is measured with, one set a row; one empty set where there is no choice.
+    fn parameters(&self) -> Vec<Parameters> {
+        vec![Parameters::new()]
+    }
+
+    /// What a reader must hold against its figures.
+    fn unfair(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Sends a little and compares what arrives byte for byte; before anything is timed.
+    fn validate(&self, bed: &Bed, parameters: &Parameters) -> Result<()>;
+
+    /// Measures for about so long.
+    fn measure(&self, bed: &Bed, parameters: &Parameters, window: Duration) -> Result<Sample>;
+}
+
+/// What one measurement yielded.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// As [`Load::metrics`] lists them.
+    pub(crate) figures: Vec<f64>,
+    /// Nanoseconds of single requests, where they were timed.
+    pub(crate) latency: Option<Histogram<u64>>,
+}
+
+/// What does not answer within this time is broken.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A count as a number to divide by.
+#[expect(clippy::cast_precision_loss, reason = "53 bits are enough for what a run counts")]
+fn number(count: u64) -> f64 {
+    count as f64
+}

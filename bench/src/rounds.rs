@@ -1,0 +1,222 @@
+//! Cases measured in turn, round after round, and what came of them.
+//!
+//! Rounds are interleaved, so that a busy minute of the machine meets all cases alike, and each
+//! begins with another case. A ratio is taken within a round. A measurement during which CPU time
+//! was stolen is left out and counted. A case that fails is given up and told; Ctrl-C ends the
+//! rounds, and what they have measured stays.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::interrupt;
+use crate::load::Sample;
+use crate::results::{CaseResult, Control, Distribution, Figure, Interval, Metric, Parameters, Role};
+use crate::stats::interval;
+use crate::stolen::CpuTime;
+use crate::view::View;
+
+/// The baseline beside itself may be so far off 1.
+const QUIET: f64 = 0.03;
+/// Places of a distribution: this many from 0 to 0.9, and as many for each further nine.
+const PLACES: u32 = 20;
+const NINES: i32 = 5;
+
+/// Something to be measured.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// The variant's name.
+    pub(crate) variant: String,
+    /// N, where the variant counts something, and what.
+    pub(crate) size: Option<(u32, String)>,
+    /// The rest.
+    pub(crate) parameters: Parameters,
+    /// What it is for.
+    pub(crate) role: Role,
+}
+
+impl Case {
+    /// For people: `nft-ports 1000, payload_bytes 64`.
+    pub(crate) fn name(&self) -> String {
+        let size = self.size.as_ref().map(|(size, _)| format!(" {size}")).unwrap_or_default();
+        let parameters = self.parameters.iter().map(|(key, value)| format!(", {key} {value}"));
+        format!("{}{size}{}", self.variant, parameters.collect::<String>())
+    }
+}
+
+/// How it is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// So often.
+    pub(crate) rounds: u32,
+    /// Of the bootstrap.
+    pub(crate) seed: u64,
+}
+
+/// What the rounds of one case have yielded so far.
+#[derive(Default)]
+struct Record {
+    samples: Vec<Option<Sample>>,
+    failed: Option<String>,
+}
+
+/// Measures all cases in turn; `measure` is given the number of one.
+pub(crate) fn interleave(
+    cases: &[Case],
+    metrics: &[Metric],
+    pace: Pace,
+    view: &mut View,
+    mut measure: impl FnMut(usize) -> Result<Sample>,
+) -> Vec<CaseResult> {
+    let mut records: Vec<Record> = cases.iter().map(|_| Record::default()).collect();
+    'rounds: for round in 0..pace.rounds {
+        for place in 0..cases.len() {
+            let number = (place + round as usize) % cases.len();
+            let record = &mut records[number];
+            if record.failed.is_some() {
+                continue;
+            }
+            view.measuring(&cases[number].name(), round, pace.rounds);
+            let before = CpuTime::now();
+            let sample = interrupt::check().and_then(|()| measure(number));
+            let stolen = CpuTime::now().was_stolen_since(before);
+            if interrupt::check().is_err() {
+                break 'rounds;
+            }
+            match sample {
+                Ok(sample) => record.samples.push((!stolen).then_some(sample)),
+                Err(error) => record.failed = Some(format!("{error:#}")),
+            }
+        }
+    }
+    conclude(cases, metrics, pace.seed, records)
+}
+
+/// The baseline beside itself, as the results have it.
+pub(crate) fn controls(cases: &[CaseResult]) -> Vec<Control> {
+    let controls = cases.iter().filter(|case| case.role == Role::Control);
+    let of_case = |case: &CaseResult| {
+        let parameters = case.parameters.clone();
+        let figures: Vec<_> =
+            case.figures.iter().map(|(name, figure)| (name.clone(), figure.ratio)).collect();
+        figures.into_iter().filter_map(move |(metric, ratio)| {
+            let (ratio, parameters) = (ratio?, parameters.clone());
+            // Not a number is no proof either.
+            let inconclusive = !((ratio.median - 1.0).abs() <= QUIET);
+            Some(Control { metric, parameters, ratio, inconclusive })
+        })
+    };
+    controls.flat_map(of_case).collect()
+}
+
+fn conclude(cases: &[Case], metrics: &[Metric], seed: u64, records: Vec<Record>) -> Vec<CaseResult> {
+    let columns = |record: &Record| -> Vec<Vec<Option<f64>>> {
+        let column =
+            |metric| record.samples.iter().map(|sample| Some(sample.as_ref()?.figures[metric])).collect();
+        (0..metrics.len()).map(column).collect()
+    };
+    let figures: Vec<_> = records.iter().map(columns).collect();
+    let baseline = |case: &Case| {
+        let with = |other: &Case| other.role == Role::Baseline && other.parameters == case.parameters;
+        cases.iter().position(with).filter(|_| case.role != Role::Baseline)
+    };
+    let mut results = Vec::with_capacity(cases.len());
+    for (number, (case, record)) in cases.iter().zip(records).enumerate() {
+        let figure = |metric: usize| {
+            let rounds = figures[number][metric].clone();
+            let measured: Vec<f64> = rounds.iter().copied().flatten().collect();
+            let ratio = baseline(case).map(|baseline| ratio(&rounds, &figures[baseline][metric], seed));
+            Figure { value: interval(&measured, seed), rounds, ratio }
+        };
+        let names = metrics.iter().map(|metric| metric.name.clone());
+        let figures: BTreeMap<_, _> =
+            names.enumerate().map(|(metric, name)| (name, figure(metric))).collect();
+        let stolen = record.samples.iter().filter(|sample| sample.is_none()).count();
+        results.push(CaseResult {
+            variant: case.variant.clone(),
+            size: case.size.as_ref().map(|(size, _)| *size),
+            counts: case.size.as_ref().map(|(_, counts)| counts.clone()),
+            parameters: case.parameters.clone(),
+            role: case.role,
+            rounds: u32::try_from(record.samples.len()).unwrap_or(u32::MAX),
+            stolen_rounds: u32::try_from(stolen).unwrap_or(u32::MAX),
+            failed: record.failed,
+            figures,
+            latency: distribution(&record.samples),
+        });
+    }
+    results
+}
+
+fn ratio(rounds: &[Option<f64>], baseline: &[Option<f64>], seed: u64) -> Interval {
+    let within = |(ours, theirs): (&Option<f64>, &Option<f64>)| Some((*ours)? / (*theirs)?);
+    let ratios: Vec<f64> = rounds.iter().zip(baseline).filter_map(within).collect();
+    interval(&ratios, seed)
+}
+
+fn distribution(samples: &[Option<Sample>]) -> Option<Distribution> {
+    let mut all = samples.iter().flatten().filter_map(|sample| sample.latency.as_ref());
+    let mut sum = all.next()?.clone();
+    for other in all {
+        sum.add(other).ok()?;
+    }
+    let decade = |nines: i32| {
+        let step = 0.9 * 10f64.powi(-nines) / f64::from(PLACES);
+        (0..PLACES).map(move |place| 1.0 - 10f64.powi(-nines) + step * f64::from(place))
+    };
+    let shares: Vec<f64> = (0..NINES).flat_map(decade).collect();
+    let ns = shares.iter().map(|share| sum.value_at_quantile(*share)).collect();
+    Some(Distribution { count: sum.len(), shares, ns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric() -> Metric {
+        let name = "packets_per_s".to_owned();
+        Metric { name, title: String::new(), unit: String::new(), per_unit: 1.0, higher_is_better: true }
+    }
+
+    fn case(variant: &str, role: Role) -> Case {
+        Case { variant: variant.to_owned(), size: None, parameters: Parameters::new(), role }
+    }
+
+    fn measured(figures: &[&[Option<f64>]], roles: &[Role]) -> Vec<CaseResult> {
+        let cases: Vec<Case> = roles.iter().map(|role| case("x", *role)).collect();
+        let sample =
+            |figure: &Option<f64>| figure.map(|figure| Sample { figures: vec![figure], latency: None });
+        let records = figures
+            .iter()
+            .map(|of| Record { samples: of.iter().map(sample).collect(), failed: None })
+            .collect();
+        conclude(&cases, &[metric()], 1, records)
+    }
+
+    #[test]
+    fn a_ratio_is_taken_within_its_round() {
+        let rounds: [&[Option<f64>]; 2] =
+            [&[Some(1.0), Some(10.0), Some(100.0)], &[Some(2.0), Some(20.0), Some(200.0)]];
+        let results = measured(&rounds, &[Role::Baseline, Role::Subject]);
+        let ratio = results[1].figures["packets_per_s"].ratio.expect("a ratio");
+        assert_eq!((ratio.median, ratio.from, ratio.to), (2.0, 2.0, 2.0));
+        assert!(results[0].figures["packets_per_s"].ratio.is_none(), "the baseline has none");
+    }
+
+    #[test]
+    fn a_stolen_round_is_left_out_and_counted() {
+        let rounds: [&[Option<f64>]; 2] = [&[Some(1.0), None, Some(1.0)], &[Some(3.0), Some(9.0), Some(3.0)]];
+        let results = measured(&rounds, &[Role::Baseline, Role::Subject]);
+        assert_eq!((results[0].rounds, results[0].stolen_rounds), (3, 1));
+        assert_eq!(results[1].figures["packets_per_s"].ratio.map(|ratio| ratio.to), Some(3.0));
+    }
+
+    #[test]
+    fn a_control_more_than_three_percent_off_proves_nothing() {
+        let off = |figure| {
+            let rounds: [&[Option<f64>]; 2] = [&[Some(1.0)], &[Some(figure)]];
+            controls(&measured(&rounds, &[Role::Baseline, Role::Control]))[0].inconclusive
+        };
+        assert!(!off(1.02) && !off(0.98) && off(1.04) && off(0.96) && off(f64::NAN));
+    }
+}

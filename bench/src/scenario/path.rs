@@ -1,0 +1,131 @@
+//! A load over every path, each path built once, measured in turn.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Scenario, Scope};
+use crate::bed::Bed;
+use crate::interrupt;
+use crate::load::Load;
+use crate::results::{Role, ScenarioResult, Skipped};
+use crate::rounds::{Case, Pace, controls, interleave};
+use crate::variant::{BASELINE, Variant};
+use crate::view::View;
+
+/// Sockets, connecting, looking at counters.
+const AROUND: Duration = Duration::from_millis(60);
+/// Building and taking down one path.
+const BUILDING: Duration = Duration::from_millis(500);
+
+/// A load as a scenario.
+pub(crate) struct OverPaths<L>(pub(super) L);
+
+/// One path with its name in tables.
+struct Path<'s> {
+    variant: &'s dyn Variant,
+    size: Option<u32>,
+    role: Role,
+}
+
+impl<L: Load> Scenario for OverPaths<L> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn about(&self) -> &'static str {
+        self.0.about()
+    }
+
+    fn estimate(&self, scope: &Scope) -> Duration {
+        let paths = u32::try_from(paths(scope).len()).unwrap_or(u32::MAX);
+        let sets = u32::try_from(self.0.parameters().len()).unwrap_or(u32::MAX);
+        paths * (BUILDING + (scope.window + AROUND) * scope.rounds * sets)
+    }
+
+    fn run(&self, scope: &Scope, view: &mut View) -> Result<ScenarioResult> {
+        let load = &self.0;
+        let mut skipped = Vec::new();
+        let mut beds: Vec<(Path<'_>, Bed)> = Vec::new();
+        for path in paths(scope) {
+            interrupt::check()?;
+            view.say(&format!("{}: {} is built", load.name(), path.name()));
+            match build(load, &path) {
+                Ok(bed) => beds.push((path, bed)),
+                Err(error) => {
+                    skipped.push(Skipped { variant: path.name(), why: format!("{error:#}") });
+                }
+            }
+        }
+        let mut cases = Vec::new();
+        let mut on = Vec::new();
+        for parameters in load.parameters() {
+            for (path, bed) in &beds {
+                cases.push(Case { parameters: parameters.clone(), ..path.case() });
+                on.push((bed, parameters.clone()));
+            }
+        }
+        let pace = Pace { rounds: scope.rounds, seed: scope.seed };
+        let metrics = load.metrics();
+        let cases = interleave(&cases, &metrics, pace, view, |number| {
+            let (bed, parameters) = &on[number];
+            load.measure(bed, parameters, scope.window)
+        });
+        Ok(ScenarioResult {
+            name: load.name().to_owned(),
+            about: load.about().to_owned(),
+            metrics,
+            baseline: BASELINE.to_owned(),
+            unfair: load.unfair().iter().map(|line| (*line).to_owned()).collect(),
+            controls: controls(&cases),
+            cases,
+            skipped,
+        })
+    }
+}
+
+impl Path<'_> {
+    fn name(&self) -> String {
+        match self.size {
+            Some(size) => format!("{} {size}", self.variant.name()),
+            None => self.variant.name().to_owned(),
+        }
+    }
+
+    fn case(&self) -> Case {
+        let counts = self.variant.counts().unwrap_or_default();
+        Case {
+            variant: self.variant.name().to_owned(),
+            size: self.size.map(|size| (size, counts.to_owned())),
+            parameters: crate::results::Parameters::new(),
+            role: self.role,
+        }
+    }
+}
+
+/// Each variant, at each size where it counts something; the baseline twice.
+fn paths(scope: &Scope) -> Vec<Path<'_>> {
+    let mut paths = Vec::new();
+    for variant in &scope.variants {
+        let variant: &dyn Variant = &**variant;
+        let path = |size, role| Path { variant, size, role };
+        if variant.name() == BASELINE {
+            paths.extend([path(None, Role::Baseline), path(None, Role::Control)]);
+        } else if variant.counts().is_some() {
+            let sizes = scope.sizes.iter().filter(|size| **size <= variant.largest());
+            paths.extend(sizes.map(|size| path(Some(*size), Role::Subject)));
+        } else {
+            paths.push(path(None, Role::Subject));
+        }
+    }
+    paths
+}
+
+/// Builds a path and proves that what is sent arrives.
+fn build(load: &impl Load, path: &Path<'_>) -> Result<Bed> {
+    let bed = path.variant.build(path.size.unwrap_or(1))?;
+    for parameters in load.parameters() {
+        load.validate(&bed, &parameters)?;
+    }
+    Ok(bed)
+}

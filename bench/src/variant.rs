@@ -1,0 +1,124 @@
+//! What is compared: each a way for packets from a client to a server, one file each.
+//!
+//! docs/lab.md tells how to add one: a file here, and a line in [`all`].
+
+mod bridge;
+mod routing;
+mod veth;
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use dataplane_common::direction::Direction;
+
+use crate::bed::Bed;
+use crate::crowd::Crowd;
+
+/// A way for packets.
+pub(crate) trait Variant: Sync {
+    /// As `--variants` takes it.
+    fn name(&self) -> &str;
+
+    /// One line for `dpbench list`.
+    fn about(&self) -> &str;
+
+    /// What N counts, where the path is built for a number of something.
+    fn counts(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The largest N that can be built here.
+    fn largest(&self) -> u32 {
+        u32::MAX
+    }
+
+    /// Programs that it runs, and the Debian package of each.
+    fn needs(&self) -> &[Tool] {
+        &[]
+    }
+
+    /// Builds the path, for N of what it counts (1 where it counts nothing). A variant that limits
+    /// builds it with a limit that nothing here reaches.
+    fn build(&self, size: u32) -> Result<Bed>;
+
+    /// The same as a limiter, where it is one.
+    fn limiter(&self) -> Option<&dyn Limiter> {
+        None
+    }
+
+    /// The same as work to be done for each container, where there is some.
+    fn chore(&self) -> Option<&dyn Chore> {
+        None
+    }
+}
+
+/// A variant that limits the server's traffic.
+pub(crate) trait Limiter: Sync {
+    /// A routed bed whose server is limited in one direction.
+    fn build(&self, limit: Limit) -> Result<Bed>;
+}
+
+/// What a limiter is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// Frames whole, in bits a second.
+    pub(crate) bits_per_s: u64,
+    /// Seen from the server, which is the container.
+    pub(crate) direction: Direction,
+}
+
+/// What a variant does for each container that comes and goes.
+pub(crate) trait Chore: Sync {
+    /// What is done for one, in a line: the commands.
+    fn about(&self) -> &str;
+
+    /// Does what is done once for a host, and returns who does the rest.
+    fn begin(&self, crowd: &Arc<Crowd>) -> Result<Box<dyn Work>>;
+}
+
+/// The work of one variant on one crowd; undoes what is left of it on drop.
+pub(crate) trait Work {
+    /// Does it for container `number`, as its tool's users do: one container, by itself.
+    fn add(&mut self, number: u32) -> Result<()>;
+
+    /// Undoes it.
+    fn remove(&mut self, number: u32) -> Result<()>;
+
+    /// Does it for many in the quickest way that the tool has.
+    fn add_all(&mut self, numbers: RangeInclusive<u32>) -> Result<()>;
+
+    /// Undoes it for many.
+    fn remove_all(&mut self, numbers: RangeInclusive<u32>) -> Result<()>;
+}
+
+/// A program of somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tool {
+    /// Its file name, or a path for what stands in no folder of programs.
+    pub(crate) program: &'static str,
+    /// The Debian package that has it.
+    pub(crate) package: &'static str,
+}
+
+/// All that this build knows, in the order of tables.
+pub(crate) fn all() -> Vec<Box<dyn Variant>> {
+    vec![Box::new(veth::Veth), Box::new(bridge::Bridge), Box::new(routing::Routing)]
+}
+
+/// What ratios are over: the kernel's own forwarding with nothing of anybody's on it.
+pub(crate) const BASELINE: &str = "routing";
+
+impl Tool {
+    /// Where it is on this machine.
+    pub(crate) fn find(&self) -> Option<PathBuf> {
+        let program = Path::new(self.program);
+        if program.is_absolute() {
+            return program.exists().then(|| program.to_owned());
+        }
+        // Not PATH: an ordinary user's has no sbin.
+        let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+        folders.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.exists())
+    }
+}
