@@ -6,9 +6,13 @@
 //! process of its own (2 ms) that sets it back when its parent is done, ends, or is killed. The
 //! value found is written down before the switch is set; should that process be killed as well,
 //! the next command sets it back.
+//!
+//! A short grace period is two wake-ups, of the kernel's worker and of us. Where that finds a CPU
+//! asleep it costs tens of microseconds, so for many links the CPUs are kept awake: by an open
+//! file, which the kernel closes with us.
 
-use std::fs;
-use std::io::{Read, Seek, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,14 +25,18 @@ const SWITCH: &str = "/sys/kernel/rcu_expedited";
 const RECORD: &str = "/run/dpctl_rcu_expedited";
 /// The hidden subcommand that runs [`hold`].
 pub const SUBCOMMAND: &str = "hold-rcu-expedited";
-/// From so many links on it is worth while to wait for another command that holds the switch.
-const WORTH_A_WAIT: usize = 8;
+/// While it is open, CPUs wake within the time written to it.
+const WAKING_TIME: &str = "/dev/cpu_dma_latency";
+/// From so many links on it is worth while to keep CPUs awake, and to wait for another command
+/// that holds the switch.
+const MANY: usize = 8;
 
 /// The switch is on while this lives.
 #[derive(Debug)]
 #[must_use]
 pub struct Expedited {
     holder: Option<Child>,
+    _awake: Option<File>,
 }
 
 impl Expedited {
@@ -36,10 +44,13 @@ impl Expedited {
     pub fn for_links(links: usize) -> Self {
         // What another command has set, it sets back at any moment: between two looks at the
         // switch, no record means that nobody did.
-        let few = links < WORTH_A_WAIT;
+        let few = links < MANY;
         let is_free = || is_on() && (few || (!Path::new(RECORD).exists() && is_on()));
-        let needless = links == 0 || has_isolated_cpus() || is_free();
-        Self { holder: if needless { None } else { start_holder() } }
+        let useless = links == 0 || has_isolated_cpus();
+        let holder = if useless || is_free() { None } else { start_holder() };
+        // While the switch is off, links take minutes: too long to be awake.
+        let awake = if useless || few || !is_on() { None } else { keep_awake() };
+        Self { holder, _awake: awake }
     }
 }
 
@@ -74,6 +85,16 @@ fn start_holder() -> Option<Child> {
     Some(holder)
 }
 
+/// No idle CPU sleeps while the answer is open; not every kernel has this.
+fn keep_awake() -> Option<File> {
+    let open = || -> io::Result<File> {
+        let mut file = OpenOptions::new().write(true).open(WAKING_TIME)?;
+        file.write_all(&0i32.to_ne_bytes())?;
+        Ok(file)
+    };
+    open().inspect_err(|error| tracing::debug!("keep CPUs awake by {WAKING_TIME}: {error}")).ok()
+}
+
 /// Sets the switch, says so on stdout, and sets it back when stdin ends or a signal comes.
 pub async fn hold() -> Result<()> {
     // One holder of the machine at a time; the record of the value found is what is locked.
@@ -88,7 +109,7 @@ pub async fn hold() -> Result<()> {
         return Err(error).attempt(|| format!("set {SWITCH}"));
     }
     // A parent that is gone already cannot read this; then stdin has ended as well.
-    let told = std::io::stdout().write_all(b"+").and_then(|()| std::io::stdout().flush());
+    let told = io::stdout().write_all(b"+").and_then(|()| io::stdout().flush());
     tracing::debug!("told the parent: {told:?}");
     ended.wait().await;
     restore(&record)
@@ -163,7 +184,7 @@ impl Ended {
         let (sender, parent) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let mut rest = Vec::new();
-            let read = std::io::stdin().read_to_end(&mut rest);
+            let read = io::stdin().read_to_end(&mut rest);
             sender.send(read.is_ok())
         });
         let [a, b, c] = &mut self.signals;

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use dataplane_common::direction::Direction::{self, FromContainer, ToContainer};
+use dataplane_common::direction::Direction::{self, FromContainer};
 use dataplane_common::limit::UNITS_PER_NS_SHIFT;
 use dataplane_tests::dpctl::{Dpctl, Stats};
 use dataplane_tests::meter::Interface;
@@ -265,27 +265,5 @@ fn cleared_limit_lets_the_next_packet_through() {
     // The old debt is half a minute of a slow rate, and nothing of a fast one.
     dpctl.run("limit set veth1 --rate 1gbit");
     assert_eq!([run(), run()], [NEXT, NEXT]);
-    dpctl.leaves_nothing();
-}
-
-#[test]
-fn backlog_longer_than_a_new_limits_queue_is_forgotten_and_a_shorter_one_stays() {
-    let host = quiet_host();
-    let dpctl = Dpctl::new(&host);
-    dpctl.run("attach --rate 1kbps --burst 100kb --latency 1000s veth1");
-    let skb = Skb { ifindex: Interface::new(&host, "veth1").index(), ..Skb::default() };
-    let packet = udp().payload_of(1000 - 42).build();
-    let written = Written::of(&dpctl);
-    // Frames of a second each.
-    for (direction, frames) in [(FromContainer, 600), (ToContainer, 50)] {
-        let program = Program::pinned(&dpctl.pin(direction.name()));
-        host.enter(|| program.repeat(&packet, skb, frames));
-    }
-    let before = written.word(ToContainer);
-    // Queues of 7 s from the container, and of 102 s to it.
-    dpctl.run("limit set veth1 --from-container 128kbit --latency 400ms");
-    let program = Program::pinned(&dpctl.pin(FromContainer.name()));
-    assert_eq!(host.enter(|| program.run(&packet, skb)).verdict, NEXT, "it goes on at once");
-    assert_eq!(written.word(ToContainer), before, "the other still has its backlog");
     dpctl.leaves_nothing();
 }

@@ -1,8 +1,12 @@
 //! Which hooks this kernel has, asked of it. One that should have tcx and has none is a failure.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::panic::Location;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use aya::programs::{SchedClassifier, TcAttachType};
+
+use crate::skip;
 
 /// The release that brought tcx.
 const TCX_SINCE: (u32, u32) = (6, 6);
@@ -17,15 +21,24 @@ pub fn has_tcx() -> bool {
     found
 }
 
-/// Whether the kernel has `hook`, named as `--hook` takes it.
+/// Whether the kernel has `hook`, named as `--hook` takes it. A place that has to do without is
+/// told once: the rest of its test runs, so no `skip!` tells it.
 #[track_caller]
 pub fn has(hook: &str) -> bool {
-    hook != "tcx" || has_tcx()
+    static TOLD: Mutex<BTreeSet<&'static Location<'static>>> = Mutex::new(BTreeSet::new());
+    let has = hook != "tcx" || has_tcx();
+    let place = Location::caller();
+    if !has && TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
+        skip::say(&format!("tcx left out: {place}: this kernel has none (Linux 6.6)"));
+    }
+    has
 }
 
 /// The names of all hooks.
+#[track_caller]
 pub fn all() -> impl Iterator<Item = &'static str> {
-    ["tcx", "clsact"].into_iter().filter(|hook| has(hook))
+    let without_tcx = usize::from(!has("tcx"));
+    ["tcx", "clsact"].into_iter().skip(without_tcx)
 }
 
 /// The one that `dpctl` takes by itself.

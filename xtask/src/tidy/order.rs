@@ -13,7 +13,8 @@ pub(super) const CRATES: &[(&str, &str)] = &[
         "cli cli::attach cli::detach cli::limit cli::show cli::stats cli::ls cli::doctor cli::reconcile cli::upgrade \
          cli::reset cli::completions cli::man cli::limit_options cli::output cli::table cli::progress \
          doctor surroundings select attach detach limits reset reconcile open settle upgrade session hook object tables pin \
-         store attachment instance bpffs expedite private_dir lockfile netlink netns mac features sys error",
+         store attachment instance bpffs expedite private_dir lockfile netlink netlink::devices netlink::clsact netns mac \
+         features sys error",
     ),
     (
         "tests/src",

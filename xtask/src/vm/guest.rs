@@ -41,12 +41,24 @@ pub(super) fn run(
     line: impl FnMut(&str),
 ) -> Result<i32> {
     interrupt::catch()?;
+    boot(kernel, initrd, patience, &mut io::stdout(), &mut io::stderr(), line)
+}
+
+/// `out` takes what the tests say, `err` the end of the console of a guest that failed.
+fn boot(
+    kernel: &Unpacked,
+    initrd: &Path,
+    patience: Patience,
+    out: &mut impl Write,
+    err: &mut impl Write,
+    line: impl FnMut(&str),
+) -> Result<i32> {
     let console = console_of(kernel);
     // What an earlier guest said is not this one's.
     fs::remove_file(&console).ok();
     let mut qemu = qemu(kernel, initrd, &console);
     let mut child = qemu.spawn().context("boot a guest: cannot start qemu-system-x86_64")?;
-    let watched = watch(&mut child, &console, patience, &mut io::stdout(), line);
+    let watched = watch(&mut child, &console, patience, out, line);
     if watched.is_err() {
         // It may have ended by itself this instant; either way it is reaped.
         child.kill().ok();
@@ -54,7 +66,7 @@ pub(super) fn run(
     let status = child.wait().context("boot a guest: lost QEMU's exit status")?;
     let judged = watched.and_then(|()| judge(status.code(), &read(&console)));
     if judged.is_err() && interrupt::check().is_ok() {
-        eprintln!("{}", command::last_lines(&read(&console), 25));
+        writeln!(err, "{}", command::last_lines(&read(&console), 25)).context("write to standard error")?;
     }
     judged.with_context(|| format!("its console is in {}", workspace::relative(&console)))
 }
@@ -187,6 +199,8 @@ fn read(console: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    mod hung;
+
     use super::*;
 
     fn watched(script: &str, patience: Patience) -> (Result<()>, Vec<String>) {
