@@ -85,8 +85,14 @@ pub(crate) struct Tbf {
 }
 
 impl Tbf {
-    fn words(self, device: &str) -> String {
-        let burst = (self.bits_per_s / 250 / 8).max(32 * 1024);
+    /// In bytes.
+    pub(crate) fn burst(self) -> u64 {
+        (self.bits_per_s / 250 / 8).max(32 * 1024)
+    }
+
+    /// The words of `tc` that set it on a device.
+    pub(crate) fn words(self, device: &str) -> String {
+        let burst = self.burst();
         let rate = self.bits_per_s;
         format!("qdisc add dev {device} root tbf rate {rate}bit burst {burst} latency 50ms")
     }

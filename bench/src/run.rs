@@ -43,6 +43,7 @@ impl Run {
         let scope = self.scope()?;
         let scenarios = chosen(scenario::all(), &self.only, "scenario", |scenario| scenario.name())?;
         sweep();
+        variant::sweep();
         let mut results = self.begin();
         let mut view = View::default();
         for scenario in &scenarios {

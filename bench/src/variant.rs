@@ -3,7 +3,21 @@
 //! docs/lab.md tells how to add one: a file here, and a line in [`all`].
 
 mod bridge;
+mod cni_bandwidth;
+mod docker_proxy;
+mod docker_shape;
+mod dpctl;
+mod htb;
+mod iptables;
+mod nft;
+mod proof;
+mod proxies;
+mod queues;
 mod routing;
+mod tbf;
+#[cfg(test)]
+mod tests;
+mod tool;
 mod veth;
 
 use std::ops::RangeInclusive;
@@ -36,6 +50,11 @@ pub(crate) trait Variant: Sync {
 
     /// Programs that it runs, and the Debian package of each.
     fn needs(&self) -> &[Tool] {
+        &[]
+    }
+
+    /// What a reader must hold against its figures.
+    fn unfair(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -104,11 +123,46 @@ pub(crate) struct Tool {
 
 /// All that this build knows, in the order of tables.
 pub(crate) fn all() -> Vec<Box<dyn Variant>> {
-    vec![Box::new(veth::Veth), Box::new(bridge::Bridge), Box::new(routing::Routing)]
+    use docker_shape::Growth;
+    use iptables::Iptables;
+    vec![
+        Box::new(veth::Veth),
+        Box::new(bridge::Bridge),
+        Box::new(routing::Routing),
+        Box::new(Iptables::LEGACY_PORTS),
+        Box::new(Iptables::LEGACY_CONTAINERS),
+        Box::new(Iptables::NFT_PORTS),
+        Box::new(Iptables::NFT_CONTAINERS),
+        Box::new(nft::Nft(Growth::Ports)),
+        Box::new(nft::Nft(Growth::Containers)),
+        Box::new(docker_proxy::DockerProxy),
+        Box::new(tbf::Tbf),
+        Box::new(htb::Htb),
+        Box::new(cni_bandwidth::CniBandwidth),
+        Box::new(dpctl::Attached::Counted),
+        Box::new(dpctl::Attached::Limited),
+    ]
 }
 
 /// What ratios are over: the kernel's own forwarding with nothing of anybody's on it.
 pub(crate) const BASELINE: &str = "routing";
+
+/// A rate beyond what any path here carries, for limits that must not be felt.
+const UNREACHED: u64 = 200_000_000_000;
+
+/// Why a variant cannot be built here for this N, in a line; none where it can.
+pub(crate) fn refusal(variant: &dyn Variant, size: u32) -> Option<String> {
+    if let Some(tool) = variant.needs().iter().find(|tool| tool.find().is_none()) {
+        return Some(tool.wanted());
+    }
+    let largest = variant.largest();
+    (size > largest).then(|| format!("N is {size}, and {largest} at the most: each takes memory or a port"))
+}
+
+/// What killed runs have left of other programs, beside their namespaces.
+pub(crate) fn sweep() {
+    proxies::sweep();
+}
 
 impl Tool {
     /// Where it is on this machine.

@@ -9,7 +9,7 @@ use crate::{build, command, interrupt, setup, workspace};
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     // The benchmark removes its namespaces on Ctrl-C, and we wait for that.
     interrupt::catch()?;
-    setup::ensure(&[Purpose::Build, Purpose::Run])?;
+    setup::ensure(&[Purpose::Build, Purpose::Run, Purpose::Lab])?;
     build::run()?;
     let dpctl = workspace::other_dpctl()?.unwrap_or_else(workspace::dpctl);
     let mut cargo = command::cargo();

@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Vm,
     /// Run the tests against Docker, Podman and the kernel's own tools.
     Peers,
+    /// Measure the ways of others in the packet-path lab.
+    Lab,
 }
 
 /// One Debian package.
@@ -114,6 +116,15 @@ const PACKAGES: &[Package] = &[
         "/usr/share/doc/busybox-static",
         "the tests' container image is made of it",
     ),
+    package(Purpose::Lab, "iptables", "iptables-legacy", "the lab's iptables, legacy and nft"),
+    package(Purpose::Lab, "nftables", "nft", "the lab's nft"),
+    package(Purpose::Lab, "docker.io", "docker-proxy", "the lab's docker-proxy; its service stays disabled"),
+    package(
+        Purpose::Lab,
+        "containernetworking-plugins",
+        "/usr/lib/cni/bandwidth",
+        "the lab's CNI plugin that limits",
+    ),
 ];
 
 #[cfg(test)]
@@ -168,6 +179,12 @@ mod tests {
             proof != "/usr/share/doc/busybox-static"
         });
         assert_eq!(names(&both), ["busybox-static"]);
+    }
+
+    #[test]
+    fn the_lab_gets_the_ways_of_others_and_no_compiler() {
+        let lab = missing(&[Purpose::Lab], None, |_| false);
+        assert_eq!(names(&lab), ["iptables", "nftables", "docker.io", "containernetworking-plugins"]);
     }
 
     #[test]

@@ -14,11 +14,11 @@ use crate::packages::{self, Package, Purpose};
 use crate::toolchain::Toolchain;
 use crate::{apt, command, interrupt, workspace};
 
-/// The task: everything but the peers, or everything.
+/// The task: everything but the peers and what the lab measures beside ours, or everything.
 pub(crate) fn run(peers: bool) -> Result<()> {
     let mut purposes = vec![Purpose::Build, Purpose::Run, Purpose::Lint, Purpose::Vm];
     if peers {
-        purposes.push(Purpose::Peers);
+        purposes.extend([Purpose::Peers, Purpose::Lab]);
     }
     if ensure(&purposes)? {
         println!("setup: done");

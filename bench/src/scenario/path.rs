@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::{Scenario, Scope};
 use crate::bed::Bed;
@@ -10,7 +10,7 @@ use crate::interrupt;
 use crate::load::Load;
 use crate::results::{Role, ScenarioResult, Skipped};
 use crate::rounds::{Case, Pace, controls, interleave};
-use crate::variant::{BASELINE, Variant};
+use crate::variant::{BASELINE, Variant, refusal};
 use crate::view::View;
 
 /// Sockets, connecting, looking at counters.
@@ -76,12 +76,24 @@ impl<L: Load> Scenario for OverPaths<L> {
             about: load.about().to_owned(),
             metrics,
             baseline: BASELINE.to_owned(),
-            unfair: load.unfair().iter().map(|line| (*line).to_owned()).collect(),
+            unfair: unfair(load, &beds),
             controls: controls(&cases),
             cases,
             skipped,
         })
     }
+}
+
+/// What stands against the load's figures and those of the paths, each line once.
+fn unfair(load: &impl Load, beds: &[(Path<'_>, Bed)]) -> Vec<String> {
+    let of_paths = beds.iter().flat_map(|(path, _)| path.variant.unfair());
+    let mut lines: Vec<String> = Vec::new();
+    for line in load.unfair().iter().chain(of_paths) {
+        if lines.iter().all(|other| other != line) {
+            lines.push((*line).to_owned());
+        }
+    }
+    lines
 }
 
 impl Path<'_> {
@@ -112,8 +124,7 @@ fn paths(scope: &Scope) -> Vec<Path<'_>> {
         if variant.name() == BASELINE {
             paths.extend([path(None, Role::Baseline), path(None, Role::Control)]);
         } else if variant.counts().is_some() {
-            let sizes = scope.sizes.iter().filter(|size| **size <= variant.largest());
-            paths.extend(sizes.map(|size| path(Some(*size), Role::Subject)));
+            paths.extend(scope.sizes.iter().map(|size| path(Some(*size), Role::Subject)));
         } else {
             paths.push(path(None, Role::Subject));
         }
@@ -123,7 +134,11 @@ fn paths(scope: &Scope) -> Vec<Path<'_>> {
 
 /// Builds a path and proves that what is sent arrives.
 fn build(load: &impl Load, path: &Path<'_>) -> Result<Bed> {
-    let bed = path.variant.build(path.size.unwrap_or(1))?;
+    let size = path.size.unwrap_or(1);
+    if let Some(why) = refusal(path.variant, size) {
+        bail!(why);
+    }
+    let bed = path.variant.build(size)?;
     for parameters in load.parameters() {
         load.validate(&bed, &parameters)?;
     }

@@ -24,9 +24,12 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     (
         "bench/src",
         "run attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
-         attach::limiter rivals programs pins flows switch measure report progress machine \
-         scenario scenario::path rounds view variant variant::veth variant::bridge variant::routing load load::latency load::cpu \
-         crowd bed instance stats stolen results interrupt sys",
+         attach::limiter programs pins flows switch report progress machine \
+         scenario scenario::path rounds view variant variant::veth variant::bridge variant::routing variant::iptables \
+         variant::iptables::chore variant::iptables::rules variant::nft variant::nft::chore variant::nft::ruleset \
+         variant::docker_proxy variant::proxies variant::docker_shape variant::tbf variant::htb \
+         variant::cni_bandwidth variant::dpctl variant::queues variant::proof variant::tool load load::latency load::cpu \
+         rivals measure crowd bed instance stats stolen results interrupt sys",
     ),
     (
         "xtask/src",
