@@ -25,7 +25,7 @@ pub(super) const CRATES: &[(&str, &str)] = &[
         "run attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
          attach::limiter rivals programs pins flows switch measure report progress machine \
          scenario scenario::path rounds view variant variant::veth variant::bridge variant::routing load load::latency load::cpu \
-         crowd bed instance stats stolen results interrupt sys",
+         crowd crowd::inside bed instance stats stolen results interrupt sys",
     ),
     (
         "xtask/src",
