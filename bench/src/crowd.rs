@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -72,11 +73,13 @@ impl Crowd {
 
     /// The host side of its veth.
     pub(crate) fn veth(&self, number: u32) -> String {
+        debug_assert!(number <= self.count(), "no container {number}");
         format!("v{number}")
     }
 
     /// Its address.
     pub(crate) fn address(&self, number: u32) -> Ipv4Addr {
+        debug_assert!(number <= self.count(), "no container {number}");
         Ipv4Addr::from(u32::from(SERVER) + number)
     }
 
@@ -84,16 +87,17 @@ impl Crowd {
         let numbers: Vec<u32> = (1..=self.count()).collect();
         for batch in numbers.chunks(BATCH) {
             interrupt::check()?;
-            let lines = |number: &u32| {
+            let line = |number: &u32| {
                 let (veth, address) = (self.veth(*number), self.address(*number));
                 // The peer is born where it belongs: moving it there later takes 18 ms.
-                let inside = self.container(*number).name();
+                let inside = self.container(*number).path();
+                let inside = inside.display();
                 format!(
                     "link add {veth} up group {GROUP} type veth peer name {INSIDE} netns {inside}
                      route add {address}/32 dev {veth}\n"
                 )
             };
-            self.host.ip_batch(&batch.iter().map(lines).collect::<String>());
+            self.host.ip_batch(&batch.iter().map(line).collect::<String>());
         }
         std::thread::scope(|scope| {
             let configure = || {
@@ -112,7 +116,8 @@ impl Crowd {
 impl Drop for Crowd {
     fn drop(&mut self) {
         // With their namespaces they would go in the background, and disturb what is measured next.
-        self.host.ip(&format!("link delete group {GROUP}"));
+        // Ended early, there may be none, which `ip` holds an error.
+        self.host.try_run(&format!("ip link delete group {GROUP}"));
     }
 }
 
@@ -123,18 +128,21 @@ impl Container {
         unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace")?;
         fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").context("turn IPv6 off")?;
         let handle = File::open("/proc/thread-self/ns/net").context("open a network namespace")?;
-        let name = format!("/proc/{}/fd/{}", std::process::id(), handle.as_raw_fd());
+        let name = format!("container-{}", handle.as_raw_fd());
         Ok(Self { handle, name })
     }
 
-    /// The path as text, which `ip link ... netns` takes like a name.
+    /// Letters, digits and a dash: an id for tools that want one.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The file that stands for the namespace while this process runs.
+    /// The file that stands for the namespace while this process runs; `ip link ... netns` takes it.
     pub(crate) fn path(&self) -> PathBuf {
-        Path::new(&self.name).to_owned()
+        Path::new("/proc")
+            .join(process::id().to_string())
+            .join("fd")
+            .join(self.handle.as_raw_fd().to_string())
     }
 
     /// Does `act` inside, on a thread of its own.
@@ -191,7 +199,8 @@ mod tests {
         let paths: Vec<PathBuf> = (1..=50).map(|number| crowd.container(number).path()).collect();
         drop((crowd, listener, client));
         assert_eq!(veths(), 0);
-        let open = |path: &PathBuf| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("net:"));
+        let open =
+            |path: &PathBuf| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("net:"));
         let left = paths.iter().filter(|path| open(path)).count();
         assert_eq!(left, 0, "namespaces are held open");
     }

@@ -3,7 +3,9 @@
 //! docs/lab.md tells how to add one: a file here, and a line in [`all`].
 
 mod bridge;
+mod dpctl;
 mod routing;
+mod tbf;
 mod veth;
 
 use std::ops::RangeInclusive;
@@ -104,7 +106,13 @@ pub(crate) struct Tool {
 
 /// All that this build knows, in the order of tables.
 pub(crate) fn all() -> Vec<Box<dyn Variant>> {
-    vec![Box::new(veth::Veth), Box::new(bridge::Bridge), Box::new(routing::Routing)]
+    vec![
+        Box::new(veth::Veth),
+        Box::new(bridge::Bridge),
+        Box::new(routing::Routing),
+        Box::new(tbf::Tbf),
+        Box::new(dpctl::Limited),
+    ]
 }
 
 /// What ratios are over: the kernel's own forwarding with nothing of anybody's on it.

@@ -22,10 +22,11 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     ),
     (
         "bench/src",
-        "run attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
-         attach::limiter rivals programs pins flows switch measure report progress machine \
-         scenario scenario::path rounds view variant variant::veth variant::bridge variant::routing load load::latency load::cpu \
-         crowd crowd::inside bed instance stats stolen results interrupt sys",
+        "run attach attach::packet attach::mass attach::veths attach::single attach::udp attach::goodput \
+         attach::limiter report progress machine \
+         scenario scenario::path scenario::limit scenario::limit::tcp scenario::limit::udp scenario::limit::intact scenario::limit::plan \
+         scenario::program scenario::setup scenario::memory scenario::memory::meminfo scenario::chores rounds view variant variant::veth variant::bridge variant::routing variant::tbf variant::dpctl load load::latency load::cpu \
+         rivals test_runs skb programs pins flows offers switch measure crowd crowd::inside bed instance stats stolen results interrupt sys",
     ),
     (
         "xtask/src",
