@@ -174,10 +174,16 @@ mod tests {
             return;
         }
         let crowd = Arc::new(Crowd::new(200).expect("a crowd"));
-        let [with, left, programs] = of_chore(&crowd, &VethPair).expect("figures");
         // Two devices of some 2.5 KiB and their queues: 200 pairs are a MiB at the very least.
-        assert!(with > 200.0 * 5.0 * 1024.0, "{with} bytes for 200 pairs");
-        assert!(left < with / 2.0, "{left} of {with} bytes left");
-        assert!(programs < 1.0, "{programs} bytes of programs");
+        let least = 200.0 * 5.0 * 1024.0;
+        let mut seen = Vec::new();
+        // Others give memory back, or take some, at any time.
+        let found = (0..10).any(|_| {
+            let figures = of_chore(&crowd, &VethPair).expect("figures");
+            seen.push(figures);
+            let [with, left, programs] = figures;
+            (least..20.0 * least).contains(&with) && left.abs() < with / 2.0 && programs < 1.0
+        });
+        assert!(found, "kernel, left, programs: {seen:?}");
     }
 }

@@ -51,11 +51,13 @@ impl Scenario for Setup {
         let metrics = metrics();
         let (mut cases, mut all_controls) = (Vec::new(), Vec::new());
         for size in crowds(scope) {
-            if interrupt::check().is_err() {
-                break;
-            }
             view.say(&format!("{}: {size} containers are made", self.name()));
-            let crowd = Arc::new(Crowd::new(size)?);
+            let crowd = match Crowd::new(size) {
+                Ok(crowd) => Arc::new(crowd),
+                // Ended early: what the smaller crowds have shown stays.
+                Err(_) if interrupt::check().is_err() => break,
+                Err(error) => return Err(error),
+            };
             let rows = rows(&chores);
             let planned: Vec<Case> = rows.iter().map(|(role, (name, _))| case(name, *role, size)).collect();
             let pace = Pace { rounds: rounds(scope), seed: scope.seed };
