@@ -7,7 +7,6 @@ mod limiter;
 mod mass;
 mod packet;
 mod single;
-mod skb;
 mod udp;
 mod veths;
 

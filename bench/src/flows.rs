@@ -10,6 +10,11 @@ use crate::interrupt;
 use crate::measure::{Rounds, number};
 use crate::sys::{TcpState, tcp_state};
 
+/// The congestion control that users have, whatever this machine's default is.
+pub(crate) const CONGESTION: &str = "cubic";
+/// Payload of a full frame over its length: what a rate of whole frames can carry at best.
+pub(crate) const IDEAL: f64 = 1448.0 / 1514.0;
+
 /// Between two looks at the senders.
 const LOOK: Duration = Duration::from_millis(250);
 /// Payload bits of a full frame: 1,500 bytes less IP, TCP and timestamps.

@@ -68,24 +68,46 @@ pub(crate) fn interleave(
     view: &mut View,
     mut measure: impl FnMut(usize) -> Result<Sample>,
 ) -> Vec<CaseResult> {
+    let alone: Vec<Vec<usize>> = (0..cases.len()).map(|number| vec![number]).collect();
+    interleave_groups(cases, &alone, metrics, pace, view, |group| {
+        group.iter().map(|one| measure(*one)).collect()
+    })
+}
+
+/// The same of groups of cases that are measured side by side: `measure` is given the numbers of
+/// those of one group that have not failed, and returns a sample of each.
+pub(crate) fn interleave_groups(
+    cases: &[Case],
+    groups: &[Vec<usize>],
+    metrics: &[Metric],
+    pace: Pace,
+    view: &mut View,
+    mut measure: impl FnMut(&[usize]) -> Vec<Result<Sample>>,
+) -> Vec<CaseResult> {
     let mut records: Vec<Record> = cases.iter().map(|_| Record::default()).collect();
     'rounds: for round in 0..pace.rounds {
-        for place in 0..cases.len() {
-            let number = (place + round as usize) % cases.len();
-            let record = &mut records[number];
-            if record.failed.is_some() {
-                continue;
+        for place in 0..groups.len() {
+            let group = &groups[(place + round as usize) % groups.len()];
+            let alive: Vec<usize> =
+                group.iter().copied().filter(|number| records[*number].failed.is_none()).collect();
+            let Some(first) = alive.first() else { continue };
+            let beside =
+                if alive.len() > 1 { format!(" and {} beside it", alive.len() - 1) } else { String::new() };
+            view.measuring(&format!("{}{beside}", cases[*first].name()), round, pace.rounds);
+            if interrupt::check().is_err() {
+                break 'rounds;
             }
-            view.measuring(&cases[number].name(), round, pace.rounds);
             let before = CpuTime::now();
-            let sample = interrupt::check().and_then(|()| measure(number));
+            let samples = measure(&alive);
             let stolen = CpuTime::now().was_stolen_since(before);
             if interrupt::check().is_err() {
                 break 'rounds;
             }
-            match sample {
-                Ok(sample) => record.samples.push((!stolen).then_some(sample)),
-                Err(error) => record.failed = Some(format!("{error:#}")),
+            for (number, sample) in alive.into_iter().zip(samples) {
+                match sample {
+                    Ok(sample) => records[number].samples.push((!stolen).then_some(sample)),
+                    Err(error) => records[number].failed = Some(format!("{error:#}")),
+                }
             }
         }
     }
@@ -149,7 +171,11 @@ fn conclude(cases: &[Case], metrics: &[Metric], seed: u64, records: Vec<Record>)
 }
 
 fn ratio(rounds: &[Option<f64>], baseline: &[Option<f64>], seed: u64) -> Interval {
-    let within = |(ours, theirs): (&Option<f64>, &Option<f64>)| Some((*ours)? / (*theirs)?);
+    // Nothing beside nothing is as much; something beside nothing has no ratio.
+    let within = |(ours, theirs): (&Option<f64>, &Option<f64>)| match ((*ours)?, (*theirs)?) {
+        (0.0, 0.0) => Some(1.0),
+        (ours, theirs) => Some(ours / theirs).filter(|ratio| !ratio.is_infinite()),
+    };
     let ratios: Vec<f64> = rounds.iter().zip(baseline).filter_map(within).collect();
     interval(&ratios, seed)
 }
@@ -201,6 +227,33 @@ mod tests {
         let ratio = results[1].figures["packets_per_s"].ratio.expect("a ratio");
         assert_eq!((ratio.median, ratio.from, ratio.to), (2.0, 2.0, 2.0));
         assert!(results[0].figures["packets_per_s"].ratio.is_none(), "the baseline has none");
+    }
+
+    #[test]
+    fn nothing_beside_nothing_is_as_much_and_something_has_no_ratio() {
+        let rounds: [&[Option<f64>]; 2] =
+            [&[Some(0.0), Some(0.0), Some(2.0)], &[Some(0.0), Some(7.0), Some(2.0)]];
+        let ratio = measured(&rounds, &[Role::Baseline, Role::Subject])[1].figures["packets_per_s"].ratio;
+        assert_eq!(ratio.map(|ratio| (ratio.from, ratio.to)), Some((1.0, 1.0)));
+    }
+
+    #[test]
+    fn a_group_is_measured_at_once_without_those_that_failed() {
+        let cases = vec![case("x", Role::Subject); 3];
+        let mut asked = Vec::new();
+        let pace = Pace { rounds: 2, seed: 1 };
+        let groups = [vec![0, 2], vec![1]];
+        let results = interleave_groups(&cases, &groups, &[metric()], pace, &mut View::default(), |group| {
+            asked.push(group.to_vec());
+            let sample = |number: &usize| match number {
+                2 => anyhow::bail!("no"),
+                _ => Ok(Sample { figures: vec![1.0], latency: None }),
+            };
+            group.iter().map(sample).collect()
+        });
+        assert_eq!(asked, [vec![0, 2], vec![1], vec![1], vec![0]]);
+        assert_eq!(results.iter().map(|case| case.rounds).collect::<Vec<_>>(), [2, 2, 0]);
+        assert_eq!(results[2].failed.as_deref(), Some("no"));
     }
 
     #[test]

@@ -13,6 +13,10 @@ use crate::scenario::{self, Scope};
 use crate::variant::{self, BASELINE};
 use crate::view::View;
 
+/// Rates of limits, in bits a second.
+const RATES: [u64; 5] = [128_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+const QUICK_RATES: [u64; 2] = [1_000_000, 10_000_000];
+
 /// What was typed.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
@@ -29,6 +33,14 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", default_value_if("quick", "true", "3"), default_value_t = 11)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
+    /// Rounds of each long measurement, of flows through a limit
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    long_rounds: u32,
+    /// Seconds that each long measurement takes
+    #[arg(long, value_name = "S", default_value_if("quick", "true", "1"), default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
     /// Fewer rounds and sizes, shorter: whether it works, not what it costs
     #[arg(long)]
     quick: bool,
@@ -68,6 +80,10 @@ impl Run {
             sizes: self.sizes.clone(),
             rounds: self.rounds,
             window: if self.quick { Duration::from_millis(100) } else { Duration::from_millis(500) },
+            long_rounds: self.long_rounds,
+            long: Duration::from_secs(self.seconds),
+            rates: if self.quick { QUICK_RATES.to_vec() } else { RATES.to_vec() },
+            quick: self.quick,
             seed: self.seed,
         })
     }

@@ -1,6 +1,11 @@
 //! What is measured: each scenario runs its cases and returns what it found.
 
+mod chores;
+mod limit;
+mod memory;
 mod path;
+mod program;
+mod setup;
 
 use std::time::Duration;
 
@@ -36,11 +41,26 @@ pub(crate) struct Scope {
     pub(crate) rounds: u32,
     /// How long a short measurement takes.
     pub(crate) window: Duration,
+    /// Rounds of long measurements: flows through limits.
+    pub(crate) long_rounds: u32,
+    /// How long one of those takes.
+    pub(crate) long: Duration,
+    /// Rates of limits, in bits a second.
+    pub(crate) rates: Vec<u64>,
+    /// Whether it works, not what it costs.
+    pub(crate) quick: bool,
     /// Of the bootstrap.
     pub(crate) seed: u64,
 }
 
 /// All that this build knows, in the order they run.
 pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(path::OverPaths(load::latency::Latency))]
+    vec![
+        Box::new(path::OverPaths(load::latency::Latency)),
+        Box::new(program::Program),
+        Box::new(setup::Setup),
+        Box::new(memory::Memory),
+        Box::new(limit::ThroughLimits(limit::udp::Udp)),
+        Box::new(limit::ThroughLimits(limit::tcp::Tcp)),
+    ]
 }

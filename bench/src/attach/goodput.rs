@@ -15,16 +15,12 @@ use dataplane_tests::topology::Topology;
 
 use super::limiter::{LOW_RATE, Limiter, groups, rates};
 use super::{Plan, rate, way};
-use crate::flows::{self, Outcome};
+use crate::flows::{self, CONGESTION, IDEAL, Outcome};
 use crate::instance::Dpctl;
 use crate::measure::number;
 use crate::progress::Progress;
 use crate::report::{Bound, Cell, Table, Target};
 
-/// The congestion control that users have, whatever this machine's default is.
-const CONGESTION: &str = "cubic";
-/// Payload of a full frame over its length: what a rate of whole frames can carry at best.
-const IDEAL: f64 = 1448.0 / 1514.0;
 /// The promise, as a share of the ideal.
 const GOODPUT: f64 = 0.85;
 /// The first window of a flow fills the queue at whatever speed: no part of a steady state.

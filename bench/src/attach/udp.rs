@@ -9,15 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use dataplane_common::direction::Direction;
-use dataplane_tests::meter::Interface;
 use dataplane_tests::topology::Topology;
-use dataplane_tests::udp::{Offer, Sender, Sink};
 
 use super::limiter::{Limiter, groups, rates};
 use super::{Plan, rate, way};
 use crate::instance::Dpctl;
-use crate::interrupt;
 use crate::measure::number;
+use crate::offers::{Line, Passed, send};
 use crate::progress::Progress;
 use crate::report::{Bound, Cell, Table, Target};
 
@@ -75,14 +73,12 @@ pub(super) fn run(plan: &Plan, progress: &mut Progress) -> Result<Table> {
 }
 
 /// A sender, the receiver, and the limit between them.
-struct Line<'t> {
+struct Limited<'t> {
     case: Case,
-    offer: Offer<'t>,
-    receiver: Interface<'t>,
-    _sink: Sink,
+    line: Line<'t>,
 }
 
-impl Line<'_> {
+impl Limited<'_> {
     fn ensure(&self, holds: bool, what: &str, bits_per_s: f64) -> Result<()> {
         let Case { bits_per_s: limit, direction, limiter } = self.case;
         let (rate, way, name) = (rate(limit), way(direction), limiter.name());
@@ -95,49 +91,32 @@ impl Line<'_> {
 fn measure(group: &[Case], window: Duration) -> Result<Vec<(Case, Outcome)>> {
     let topology = Topology::new(u8::try_from(2 * group.len())?);
     let dpctl = Dpctl::new(&topology.host);
-    let line = |(number, case): (u8, &Case)| {
+    let limited = |(number, case): (u8, &Case)| {
         let (from, to) = match case.direction {
             Direction::FromContainer => (number, number + 1),
             Direction::ToContainer => (number + 1, number),
         };
         let (from, to) = (topology.sandbox(from), topology.sandbox(to));
-        let sink = Sink::new(&to.namespace, to.address());
-        // A little more than twice, for a sender that is held up.
-        let offer = Offer::new(&from.namespace, &sink).at(case.bits_per_s / 100 * 205);
-        Line { case: *case, offer, receiver: to.inside(), _sink: sink }
+        let line = Line::new(&from.namespace, to.inside(), to.address(), case.bits_per_s);
+        Limited { case: *case, line }
     };
-    let lines: Vec<Line<'_>> = (1..).step_by(2).zip(group).map(line).collect();
-    for (line, (_, free)) in lines.iter().zip(send(&lines, PREMISE, PREMISE)?) {
-        line.ensure(free >= 2.0 * number(line.case.bits_per_s), "without a limit there arrives", free)?;
+    let limited: Vec<Limited<'_>> = (1..).step_by(2).zip(group).map(limited).collect();
+    let lines: Vec<&Line<'_>> = limited.iter().map(|limited| &limited.line).collect();
+    for (limited, free) in limited.iter().zip(send(&lines, PREMISE, PREMISE)?) {
+        let holds = free.arrived >= 2.0 * number(limited.case.bits_per_s);
+        limited.ensure(holds, "without a limit there arrives", free.arrived)?;
     }
-    for (number, Line { case, .. }) in (1..).step_by(2).zip(&lines) {
+    for (number, Limited { case, .. }) in (1..).step_by(2).zip(&limited) {
         case.limiter.limit(&dpctl, &topology, number, (case.bits_per_s, case.direction))?;
     }
     let mut outcomes = Vec::new();
-    for (line, (sent, arrived)) in lines.iter().zip(send(&lines, WARM_UP, window)?) {
-        let limit = number(line.case.bits_per_s);
-        let is_ours = line.case.limiter == Limiter::Dpctl;
-        line.ensure(sent >= 2.0 * limit || !is_ours, "the sender managed", sent)?;
-        outcomes.push((line.case, Outcome { offered: sent / limit, delivered: arrived / limit }));
+    for (limited, Passed { sent, arrived }) in limited.iter().zip(send(&lines, WARM_UP, window)?) {
+        let limit = number(limited.case.bits_per_s);
+        let is_ours = limited.case.limiter == Limiter::Dpctl;
+        limited.ensure(sent >= 2.0 * limit || !is_ours, "the sender managed", sent)?;
+        outcomes.push((limited.case, Outcome { offered: sent / limit, delivered: arrived / limit }));
     }
     Ok(outcomes)
-}
-
-/// What each line sends, and what arrives of it: bits a second in one `window`.
-fn send(lines: &[Line<'_>], warm_up: Duration, window: Duration) -> Result<Vec<(f64, f64)>> {
-    let senders: Vec<Sender> = lines.iter().map(|line| line.offer.start()).collect();
-    let read = || {
-        let both = lines.iter().zip(&senders).map(|(line, sender)| (sender.bytes(), line.receiver.read()));
-        both.collect::<Vec<_>>()
-    };
-    interrupt::pause(warm_up)?;
-    let before = read();
-    interrupt::pause(window)?;
-    let rates = read().into_iter().zip(before).map(|((sent, after), (sent_before, before))| {
-        let arrived = after.since(&before);
-        (8.0 * number(sent - sent_before) / arrived.time.as_secs_f64(), arrived.bits_per_s())
-    });
-    Ok(rates.collect())
 }
 
 fn table(plan: &Plan, results: &[(Case, Outcome)]) -> Table {

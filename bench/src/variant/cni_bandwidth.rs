@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -68,7 +69,7 @@ impl Limiter for CniBandwidth {
 
 fn limited(limits: &[Limit]) -> Result<Bed> {
     let bed = Bed::routed();
-    let veth = Veth { name: SERVER_VETH, container: &bed.server };
+    let veth = Veth { name: SERVER_VETH, id: bed.server.name(), inside: bed.server.path() };
     let result = plugin(bed.host(), "ADD", &veth, limits)?;
     let result: Value = serde_json::from_str(&result).context("read what the plugin bandwidth answers")?;
     proof::is_seen_as(&bed, CLIENT)?;
@@ -89,12 +90,13 @@ fn limited(limits: &[Limit]) -> Result<Bed> {
 /// A host's veth and the container behind it.
 struct Veth<'v> {
     name: &'v str,
-    container: &'v Namespace,
+    id: &'v str,
+    inside: PathBuf,
 }
 
 /// Runs the plugin, which is given what the plugins before it have made.
 fn plugin(host: &Namespace, action: &str, veth: &Veth<'_>, limits: &[Limit]) -> Result<String> {
-    let sandbox = veth.container.path();
+    let sandbox = &veth.inside;
     let mut network = json!({
         "cniVersion": "1.0.0",
         "name": "dpbench",
@@ -114,7 +116,7 @@ fn plugin(host: &Namespace, action: &str, veth: &Veth<'_>, limits: &[Limit]) -> 
         network[burst] = (Tbf { bits_per_s: limit.bits_per_s }.burst() * 8).into();
     }
     let mut command = PLUGIN.command()?;
-    command.env("CNI_COMMAND", action).env("CNI_CONTAINERID", veth.container.name());
+    command.env("CNI_COMMAND", action).env("CNI_CONTAINERID", veth.id);
     command.env("CNI_NETNS", sandbox).env("CNI_IFNAME", INSIDE).env("CNI_PATH", "/usr/lib/cni");
     // Errors are JSON on standard output.
     let output = tool::attempt(host, &mut command, &network.to_string())?;
@@ -145,7 +147,8 @@ struct AtWork {
 impl AtWork {
     fn plugin(&self, action: &str, number: u32) -> Result<()> {
         let limits = Direction::ALL.map(|direction| Limit { bits_per_s: TEN_MBIT, direction });
-        let veth = Veth { name: &self.crowd.veth(number), container: self.crowd.container(number) };
+        let container = self.crowd.container(number);
+        let veth = Veth { name: &self.crowd.veth(number), id: container.name(), inside: container.path() };
         plugin(&self.crowd.host, action, &veth, &limits).map(drop)
     }
 
