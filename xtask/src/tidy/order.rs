@@ -22,10 +22,11 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     ),
     (
         "bench/src",
-        "run attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
+        "run retell summary page page::browser page::table figures figures::distribution figures::over figures::bars plot plot::bars plot::lines plot::spread plot::ink plot::axis \
+         attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
          attach::limiter rivals programs pins flows switch measure report progress machine \
-         scenario scenario::path rounds view variant variant::veth variant::bridge variant::routing load load::latency load::cpu \
-         crowd bed instance stats stolen results interrupt sys",
+         scenario scenario::path rounds view view::forecast variant variant::veth variant::bridge variant::routing load load::latency load::cpu \
+         crowd bed instance stats stolen specimen remarks wording markup results interrupt sys",
     ),
     (
         "xtask/src",
