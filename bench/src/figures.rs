@@ -161,7 +161,7 @@ fn series(
         })
         .collect();
     points.sort_by(|a, b| a.x.total_cmp(&b.x));
-    Series { name: case.variant.clone(), mark: palette.mark(case), points, level, every: Some(1) }
+    Series { name: case.variant.clone(), mark: palette.mark(case), points, level, every: 1 }
 }
 
 fn over<'i>(metric: &Metric, figures: impl Iterator<Item = &'i Interval>) -> Axis {
@@ -222,7 +222,7 @@ mod tests {
         let Some(Plot::Bars { bars, .. }) = &drawings[0].plot else { panic!("bars") };
         let drawn = udp.cases.iter().filter(|case| case.parameters == udp.cases[0].parameters).count();
         assert!(bars.iter().all(|bar| bar.value.is_finite()), "{bars:?}");
-        assert!(bars.len() + 1 <= drawn && !bars.is_empty());
+        assert!(bars.len() < drawn && !bars.is_empty());
     }
 
     #[test]

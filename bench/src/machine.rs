@@ -28,7 +28,7 @@ impl Machine {
             ("kernel", file("/proc/sys/kernel/osrelease")),
             ("cpu", format!("{cpus} x {}", cpu.trim_start_matches([' ', '\t', ':']))),
             ("memory", memory.to_owned()),
-            ("virtualization", said(&mut Command::new("systemd-detect-virt"))),
+            ("virtualization", said(Command::new("systemd-detect-virt").arg("--vm"))),
             ("clocksource", file("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
             ("mitigations", mitigations()),
             ("load", file("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ")),

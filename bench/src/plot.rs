@@ -53,8 +53,9 @@ pub(crate) struct Series {
     pub(crate) points: Vec<Point>,
     /// One figure that holds whatever x is: the line goes through the whole plot.
     pub(crate) level: bool,
-    /// So many points apart is a marker; none where they would say nothing.
-    pub(crate) every: Option<usize>,
+    /// So many points apart is a marker. More than one: a curve, whose end says where it belongs
+    /// among the others by its place from the left.
+    pub(crate) every: usize,
 }
 
 /// A figure with its interval, as the axes count.

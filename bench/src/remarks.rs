@@ -15,8 +15,8 @@ pub(crate) fn remarks(results: &Results) -> Vec<String> {
     let off: Vec<String> = results.scenarios.iter().filter_map(off).collect();
     if !off.is_empty() {
         remarks.push(format!(
-            "Inconclusive: the baseline measured beside itself is more than 3 % off in {}. Ratios there \
-             prove nothing.",
+            "Inconclusive: the baseline measured beside itself is more than 3 % off, or was not \
+             measured, in {}. Ratios there prove nothing.",
             off.join("; ")
         ));
     }
@@ -25,6 +25,9 @@ pub(crate) fn remarks(results: &Results) -> Vec<String> {
 
 /// `1.052 (1.010 to 1.090)`, and whether it will do.
 pub(crate) fn verdict(control: &Control) -> String {
+    if !control.ratio.median.is_finite() {
+        return "not measured: inconclusive".to_owned();
+    }
     let span = crate::wording::span(&control.ratio, ratio);
     let word = if control.inconclusive { ": inconclusive, more than 3 % off" } else { "" };
     format!("{} ({span}){word}", ratio(control.ratio.median))

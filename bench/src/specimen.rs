@@ -142,11 +142,11 @@ fn scenario(name: &str, metrics: &[Metric], sets: &[Parameters], sized: bool, ba
     for set in sets {
         cases.push(put(case(BASELINE, None, set, Role::Baseline), 1.0, 0.01));
         for (variant, counts, cost, grows) in variants(sized) {
-            let sizes: Vec<Option<u32>> = if counts.is_some() { SIZES.map(Some).into() } else { vec![None] };
-            for size in sizes {
+            let each: Vec<Option<u32>> = if counts.is_some() { SIZES.map(Some).into() } else { vec![None] };
+            for size in each {
                 let cost = cost * f64::from(size.unwrap_or(1)).powf(grows);
-                let size = size.zip(counts);
-                cases.push(put(case(variant, size, set, Role::Subject), cost, 0.015));
+                let counted = size.zip(counts);
+                cases.push(put(case(variant, counted, set, Role::Subject), cost, 0.015));
             }
         }
         cases.push(put(case(BASELINE, None, set, Role::Control), 1.004, 0.01));
@@ -229,7 +229,7 @@ fn limits(name: &str, metrics: &[Metric], flows: &[u32]) -> ScenarioResult {
         }
     }
     let mut limits = scenario(name, metrics, &sets, false, 1.0);
-    limits.baseline = "tbf".to_owned();
+    "tbf".clone_into(&mut limits.baseline);
     let limiters = ["tbf", "htb", "cni-bandwidth", "dpctl-limit"];
     limits.cases.retain(|case| {
         case.role == Role::Control || (case.role == Role::Subject && limiters.contains(&&*case.variant))
@@ -311,14 +311,18 @@ mod tests {
 
     fn collect(json: &serde_json::Value, free: &[&str], keys: &mut BTreeSet<String>) {
         if let Some(array) = json.as_array() {
-            array.iter().for_each(|one| collect(one, free, keys));
+            for one in array {
+                collect(one, free, keys);
+            }
         }
         for (key, value) in json.as_object().into_iter().flatten() {
             keys.insert(key.clone());
             if !free.contains(&key.as_str()) {
                 collect(value, free, keys);
             } else if key == "figures" {
-                value.as_object().into_iter().flatten().for_each(|(_, one)| collect(one, free, keys));
+                for (_, one) in value.as_object().into_iter().flatten() {
+                    collect(one, free, keys);
+                }
             }
         }
     }

@@ -81,7 +81,7 @@ fn block(text: &mut String, scenario: &ScenarioResult, metric: &Metric, set: &Pa
             Role::Baseline | Role::Control => crate::wording::role(case.role).to_owned(),
         };
         let median = number(figure.value.median / metric.per_unit, digits);
-        let doubted = off && case.role == Role::Subject && figure.value.median.is_finite();
+        let doubted = off && case.role == Role::Subject && has_ratio(figure);
         let (over, within) = match &figure.ratio {
             Some(over) if doubted => (format!("{}?", ratio(over.median)), "inconclusive".to_owned()),
             Some(over) => (ratio(over.median), span(over, ratio)),
@@ -93,6 +93,11 @@ fn block(text: &mut String, scenario: &ScenarioResult, metric: &Metric, set: &Pa
     if let Some(control) = control {
         writeln!(text, "  {} beside itself: {}", scenario.baseline, verdict(control)).ok();
     }
+}
+
+/// Whether there is a ratio that could be doubted.
+fn has_ratio(figure: &Figure) -> bool {
+    figure.ratio.is_some_and(|over| over.median.is_finite())
 }
 
 /// Broken between words; what follows the first line stands below the words of it.

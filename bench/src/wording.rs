@@ -36,10 +36,7 @@ pub(crate) fn number(figure: f64, decimals: usize) -> String {
 /// A number by itself, as on an axis: no more digits than it has.
 pub(crate) fn short(figure: f64) -> String {
     let text = number(figure, decimals(std::iter::once(figure)));
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// `0.776`, `12.3`: a ratio of any size.

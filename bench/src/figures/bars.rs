@@ -3,7 +3,7 @@
 use super::{Drawing, Palette, cases, drawing, shown};
 use crate::plot::axis::Axis;
 use crate::plot::{Bar, Plot};
-use crate::results::{Interval, Metric, Parameters, ScenarioResult};
+use crate::results::{Interval, Metric, Parameters, Role, ScenarioResult};
 use crate::wording::{decimals, number, path, title};
 
 pub(super) fn bars(
@@ -12,7 +12,9 @@ pub(super) fn bars(
     set: &Parameters,
     palette: &Palette,
 ) -> Drawing {
-    let cases = cases(scenario, metric, set);
+    let mut cases = cases(scenario, metric, set);
+    // What the others are compared with, above them.
+    cases.sort_by_key(|(case, _)| case.role != Role::Baseline);
     let figures: Vec<Interval> = cases.iter().map(|(_, figure)| shown(figure.value, metric)).collect();
     let all: Vec<f64> = figures.iter().flat_map(|figure| [figure.median, figure.from, figure.to]).collect();
     let (least, most) =

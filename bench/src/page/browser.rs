@@ -63,10 +63,10 @@ fn wide(run: &Results, change: impl Fn(&mut Series)) -> String {
     let drawing = drawings(&run.scenarios[0], &Palette::of(run)).swap_remove(0);
     let Some(mut plot) = drawing.plot else { panic!("a plot") };
     let Plot::Lines { series, .. } = &mut plot else { panic!("lines") };
-    series.iter_mut().for_each(|line| {
+    for line in series.iter_mut() {
         change(line);
         line.level &= !line.points.is_empty();
-    });
+    }
     plot.svg(Form::Wide, &drawing.title, None).expect("drawn")
 }
 

@@ -91,7 +91,7 @@ fn row(
     let tag = if role.is_empty() { String::new() } else { format!(" <em>{role}</em>") };
     let show = |value: f64| number(value / metric.per_unit, digits);
     // A ratio that proves nothing is marked in its own cell, also where it is copied from.
-    let doubt = if off && figure.value.median.is_finite() { "?" } else { "" };
+    let doubt = if off && figure.ratio.is_some_and(|over| over.median.is_finite()) { "?" } else { "" };
     let (over, within) = figure
         .ratio
         .as_ref()

@@ -105,10 +105,9 @@ fn line(chart: &mut Chart<'_, '_>, x: &Axis, series: &Series) -> Result<()> {
         return marker(&area, (x - left - 40, y - top), series.mark);
     }
     chart.draw_series(LineSeries::new(series.points.iter().map(|point| (point.x, point.y)), thick))?;
-    let Some(every) = series.every else { return Ok(()) };
     let area = chart.plotting_area().strip_coord_spec();
     let (left, top) = area.get_base_pixel();
-    for point in series.points.iter().step_by(every) {
+    for point in series.points.iter().step_by(series.every) {
         let at = |y: f64| {
             let (x, y) = chart.backend_coord(&(point.x, y));
             (x - left, y - top)
@@ -155,8 +154,7 @@ fn labels(area: &Area<'_>, chart: &Chart<'_, '_>, x: &Axis, series: &[Series], e
         .collect();
     let (_, high) = area.dim_in_pixel();
     let bottom = f64::from(high) / f64::from(FINE) - BELOW;
-    // Lines that all end at the top are told apart by where they do: from the left, from above.
-    let together = ends.len() > 1 && ends.iter().all(|(_, y)| *y < ABOVE + GAP);
+    let together = series.iter().all(|one| one.every > 1);
     let wanted = ends.iter().map(|(x, y)| if together { ABOVE + x / 1e3 } else { *y });
     let places =
         spread(&wanted.collect::<Vec<f64>>(), GAP, (if together { ABOVE + GAP } else { ABOVE }, bottom));

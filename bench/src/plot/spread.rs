@@ -10,7 +10,7 @@ pub(super) fn spread(wanted: &[f64], gap: f64, (top, bottom): (f64, f64)) -> Vec
     for label in order {
         let mut group = (vec![label], wanted[label].clamp(top, bottom));
         while let Some((before, centre)) = groups.pop() {
-            let reach = (length(&before) + length(&group.0)) / 2.0 * gap;
+            let reach = f64::midpoint(length(&before), length(&group.0)) * gap;
             if group.1 - centre >= reach {
                 groups.push((before, centre));
                 break;

@@ -41,7 +41,7 @@ impl Forecast {
     pub(super) fn begin(&mut self, now: Duration) {
         if self.current > 0 {
             self.over.0 += self.estimate();
-            self.over.1 += now - self.began;
+            self.over.1 += now.saturating_sub(self.began);
         }
         self.current += 1;
         (self.began, self.first) = (now, None);
@@ -63,6 +63,12 @@ impl Forecast {
     pub(super) fn heading(&self) -> String {
         let name = self.plan.get(self.current.saturating_sub(1)).map_or("", |(name, _)| name);
         format!("{name} ({} of {})", self.current, self.plan.len())
+    }
+
+    /// `udp, cpu, setup`: what follows.
+    pub(super) fn later(&self) -> String {
+        let names: Vec<&str> = self.plan.iter().skip(self.current).map(|(name, _)| &**name).collect();
+        if names.is_empty() { "nothing more".to_owned() } else { names.join(", ") }
     }
 
     /// The share of the scenario's rounds that is over.
@@ -131,7 +137,7 @@ mod tests {
         let mut forecast = plan();
         forecast.begin(s(0));
         assert_eq!(forecast.left(s(20)), s(130));
-        assert_eq!(forecast.heading(), "rr (1 of 2)");
+        assert_eq!((&*forecast.heading(), &*forecast.later()), ("rr (1 of 2)", "udp"));
     }
 
     #[test]
