@@ -82,7 +82,8 @@ pub(crate) fn drawings(scenario: &ScenarioResult, palette: &Palette) -> Vec<Draw
         } else {
             for set in &sets {
                 let cases = cases(scenario, metric, set);
-                let sizes: BTreeSet<u32> = cases.iter().filter_map(|(case, _)| case.size).collect();
+                let sizes: BTreeSet<u32> =
+                    cases.iter().filter_map(|(case, _)| case.size).filter(|n| *n > 0).collect();
                 drawings.push(if sizes.len() > 1 {
                     over_sizes(scenario, metric, set, palette)
                 } else {
@@ -223,6 +224,19 @@ mod tests {
         let drawn = udp.cases.iter().filter(|case| case.parameters == udp.cases[0].parameters).count();
         assert!(bars.iter().all(|bar| bar.value.is_finite()), "{bars:?}");
         assert!(bars.len() < drawn && !bars.is_empty());
+    }
+
+    #[test]
+    fn an_n_of_zero_has_no_place_on_a_logarithm() {
+        let mut run = specimen::run();
+        run.scenarios.retain(|scenario| scenario.name == "crr");
+        for case in run.scenarios[0].cases.iter_mut().filter(|case| case.size == Some(1)) {
+            case.size = Some(0);
+        }
+        let drawings = drawings(&run.scenarios[0], &Palette::of(&run));
+        let Some(Plot::Lines { x, series, .. }) = &drawings[0].plot else { panic!("lines") };
+        assert!(x.ends.0.is_finite() && x.ticks.len() == 3, "{x:?}");
+        assert!(series.iter().all(|line| line.points.iter().all(|point| point.x.is_finite())));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) fn verdict(control: &Control) -> String {
 pub(crate) fn left_out(scenario: &ScenarioResult) -> String {
     let sum = |count: fn(&crate::results::CaseResult) -> u32| scenario.cases.iter().map(count).sum::<u32>();
     let (stolen, all) = (sum(|case| case.stolen_rounds), sum(|case| case.rounds));
-    format!("{stolen} of {all} measurements left out: another tenant took CPU time meanwhile.")
+    format!("{stolen} of {all} measurements left out: others took CPU time meanwhile.")
 }
 
 fn off(scenario: &ScenarioResult) -> Option<String> {

@@ -57,7 +57,9 @@ pub(super) fn over_sizes(
     set: &Parameters,
     palette: &Palette,
 ) -> Drawing {
-    let cases = cases(scenario, metric, set);
+    let mut cases = cases(scenario, metric, set);
+    // No place on a logarithmic axis; the table has it.
+    cases.retain(|(case, _)| case.size != Some(0));
     let sizes: Vec<f64> = cases.iter().filter_map(|(case, _)| case.size).map(f64::from).collect();
     let counted: BTreeSet<&str> = cases.iter().filter_map(|(case, _)| case.counts.as_deref()).collect();
     let counted: Vec<&str> = counted.into_iter().collect();

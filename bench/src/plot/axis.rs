@@ -110,6 +110,8 @@ impl Axis {
         // A single figure has some room around it.
         let (least, most) = if most > least {
             (least, most)
+        } else if zero {
+            (least, most + 1.0)
         } else {
             (least - 0.5 * least.abs().max(1.0), most + 0.5 * most.abs().max(1.0))
         };
@@ -199,6 +201,11 @@ mod tests {
     fn bars_begin_at_zero() {
         let axis = Axis::from_zero("", &[97.0, 100.0]);
         assert_eq!((axis.ends.0, labels(&axis)), (0.0, vec!["0", "20", "40", "60", "80", "100"]));
+    }
+
+    #[test]
+    fn nothing_at_all_stands_at_zero() {
+        assert_eq!(labels(&Axis::from_zero("", &[0.0, 0.0])), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
     }
 
     #[test]
