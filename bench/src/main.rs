@@ -7,30 +7,40 @@
 mod attach;
 mod bed;
 mod crowd;
+mod figures;
 mod flows;
 mod instance;
 mod interrupt;
 mod load;
 mod machine;
+mod markup;
 mod measure;
 mod offers;
+mod page;
 mod pins;
+mod plot;
 mod programs;
 mod progress;
+mod remarks;
 mod report;
 mod results;
+mod retell;
 mod rivals;
 mod rounds;
 mod run;
 mod scenario;
 mod skb;
+#[cfg(test)]
+mod specimen;
 mod stats;
 mod stolen;
+mod summary;
 mod switch;
 mod sys;
 mod test_runs;
 mod variant;
 mod view;
+mod wording;
 
 use std::process::ExitCode;
 
@@ -48,6 +58,8 @@ struct Arguments {
 enum Command {
     /// Measure scenarios over variants, and keep what came of it
     Run(run::Run),
+    /// Tell again what a run found: a table, a page, plots
+    Report(retell::Report),
     /// Attach and limit: a packet, one veth, thousands of veths, TCP and UDP through a limit
     Attach(attach::Attach),
 }
@@ -59,6 +71,7 @@ fn main() -> ExitCode {
     let work = std::thread::spawn(move || {
         interrupt::catch().and_then(|()| match arguments.command {
             Command::Run(run) => run.run(),
+            Command::Report(report) => report.run(),
             Command::Attach(attach) => attach.run(),
         })
     });

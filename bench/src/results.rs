@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The version of this shape.
@@ -139,10 +139,13 @@ pub(crate) struct Figure {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Interval {
     /// The median.
+    #[serde(deserialize_with = "null_is_no_number")]
     pub(crate) median: f64,
     /// Lower end.
+    #[serde(deserialize_with = "null_is_no_number")]
     pub(crate) from: f64,
     /// Upper end.
+    #[serde(deserialize_with = "null_is_no_number")]
     pub(crate) to: f64,
 }
 
@@ -164,4 +167,9 @@ pub(crate) struct Skipped {
     pub(crate) variant: String,
     /// One line: what is missing, and what to do.
     pub(crate) why: String,
+}
+
+/// JSON has no word for what is not a number, and a case that failed has no median.
+fn null_is_no_number<'d, D: Deserializer<'d>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

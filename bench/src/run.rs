@@ -1,5 +1,6 @@
 //! `dpbench run`: the scenarios over the variants, and what came of it.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail, ensure};
@@ -9,7 +10,9 @@ use crate::instance::sweep;
 use crate::interrupt;
 use crate::machine::Machine;
 use crate::results::{Results, SCHEMA};
+use crate::retell::keep;
 use crate::scenario::{self, Scope};
+use crate::summary::summary;
 use crate::variant::{self, BASELINE};
 use crate::view::View;
 
@@ -44,6 +47,9 @@ pub(crate) struct Run {
     /// Fewer rounds and sizes, shorter: whether it works, not what it costs
     #[arg(long)]
     quick: bool,
+    /// The folder for results.json and report.html
+    #[arg(short, long, value_name = "DIR", default_value = "dpbench-run")]
+    output: PathBuf,
     /// Of the random numbers that intervals are made with
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -57,16 +63,22 @@ impl Run {
         sweep();
         variant::sweep();
         let mut results = self.begin();
-        let mut view = View::default();
+        let plan = scenarios.iter().map(|one| (one.name().to_owned(), one.estimate(&scope))).collect();
+        let mut view = View::new(plan);
         for scenario in &scenarios {
             if interrupt::check().is_err() {
                 break;
             }
+            view.begin();
             results.scenarios.push(scenario.run(&scope, &mut view)?);
         }
         results.complete = interrupt::check().is_ok();
         results.finished = now();
-        println!("{}", serde_json::to_string_pretty(&results)?);
+        drop(view);
+        let kept = keep(&results, &self.output);
+        print!("{}", summary(&results));
+        let [json, html] = kept?;
+        println!("\nkept: {}, {}", json.display(), html.display());
         Ok(())
     }
 

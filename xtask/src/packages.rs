@@ -110,6 +110,7 @@ const PACKAGES: &[Package] = &[
     package(Purpose::Peers, "iptables", "iptables", "what Docker publishes ports with"),
     package(Purpose::Peers, "nftables", "nft", "shows that nobody's rules were touched"),
     package(Purpose::Peers, "containernetworking-plugins", "/usr/lib/cni/bridge", "Podman's bridge network"),
+    package(Purpose::Peers, "chromium", "chromium", "opens the report of a measurement in tests"),
     package(
         Purpose::Peers,
         "busybox-static",
