@@ -243,7 +243,7 @@ mod tests {
         let mut asked = Vec::new();
         let pace = Pace { rounds: 2, seed: 1 };
         let groups = [vec![0, 2], vec![1]];
-        let results = interleave_groups(&cases, &groups, &[metric()], pace, &mut View::default(), |group| {
+        let results = interleave_groups(&cases, &groups, &[metric()], pace, &mut View::new(Vec::new()), |group| {
             asked.push(group.to_vec());
             let sample = |number: &usize| match number {
                 2 => anyhow::bail!("no"),
