@@ -1,18 +1,29 @@
-//! `dpbench SCENARIO`: what `dpctl` costs, beside the kernel's own ways, measured in one run.
+//! `dpbench`: what packet paths cost, `dpctl`'s beside the kernel's own, measured in one run.
 //!
-//! To follow one measurement read [`attach`] (the parts, in their order), one of its parts
+//! The lab, in reading order: [`run`] (what was asked, what is kept), [`scenario`] (a question),
+//! [`variant`] (who is compared), [`rounds`] (how often, in which order), [`results`].
+//!
+//! To follow one measurement of the older scenario read [`attach`] (the parts, in their order), one of its parts
 //! (what is compared), [`lab`] and [`rivals`] (who is compared), [`measure`] (how often, and
 //! which number stands for all), [`report`] (the table).
 
 mod attach;
 mod bed;
+mod compare;
 mod crowd;
+mod effort;
 mod flows;
+mod folder;
 mod instance;
 mod interrupt;
+mod lab;
+mod list;
 mod load;
+mod lookup;
 mod machine;
 mod measure;
+mod names;
+mod panics;
 mod pins;
 mod programs;
 mod progress;
@@ -23,9 +34,12 @@ mod rounds;
 mod run;
 mod scenario;
 mod stats;
+mod stdout;
 mod stolen;
+mod strays;
 mod switch;
 mod sys;
+mod usage;
 mod variant;
 mod view;
 
@@ -45,30 +59,36 @@ struct Arguments {
 enum Command {
     /// Measure scenarios over variants, and keep what came of it
     Run(run::Run),
+    /// List scenarios and variants, and what each needs
+    List(list::List),
+    /// Tell what changed beyond noise from one run to another
+    Compare(compare::Compare),
     /// Attach and limit: a packet, one veth, thousands of veths, TCP and UDP through a limit
     Attach(attach::Attach),
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::refuse(&error),
+    };
+    panics::hush();
     // Signals go to the main thread, so the system calls of this one are not cut short, which
     // the harness does not expect.
     let work = std::thread::spawn(move || {
-        interrupt::catch().and_then(|()| match arguments.command {
-            Command::Run(run) => run.run(),
-            Command::Attach(attach) => attach.run(),
+        panics::caught(|| {
+            interrupt::catch()?;
+            match arguments.command {
+                Command::Run(run) => run.run().map(|()| ExitCode::SUCCESS),
+                Command::List(list) => list.run().map(|()| ExitCode::SUCCESS),
+                Command::Compare(compare) => compare.run(),
+                Command::Attach(attach) => attach.run().map(|()| ExitCode::SUCCESS),
+            }
         })
     });
     match work.join() {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => {
-            eprintln!("dpbench: {error:#}");
-            if interrupt::check().is_err() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
-        }
-        // The harness panics where a test would fail; it has said why.
+        Ok(done) => done.unwrap_or_else(|error| usage::fail(&error)),
+        // It is caught above, unless taking down panics as well.
         Err(_panic) => ExitCode::FAILURE,
     }
 }
-
-/// As a shell says it of a command that SIGINT ended.
-const INTERRUPTED: u8 = 130;

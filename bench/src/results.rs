@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The version of this shape.
@@ -33,6 +33,14 @@ pub(crate) struct Results {
     pub(crate) machine: BTreeMap<String, String>,
     /// In the order they ran.
     pub(crate) scenarios: Vec<ScenarioResult>,
+}
+
+impl Results {
+    /// Whether JSON is a run's, of whatever schema.
+    pub(crate) fn is_head(value: &Value) -> bool {
+        let tool = value["tool"].as_str().unwrap_or_default();
+        value["schema"].is_u64() && tool.starts_with("dpbench ")
+    }
 }
 
 /// What one scenario found.
@@ -139,11 +147,19 @@ pub(crate) struct Figure {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Interval {
     /// The median.
+    #[serde(deserialize_with = "or_null")]
     pub(crate) median: f64,
     /// Lower end.
+    #[serde(deserialize_with = "or_null")]
     pub(crate) from: f64,
     /// Upper end.
+    #[serde(deserialize_with = "or_null")]
     pub(crate) to: f64,
+}
+
+/// JSON has no word for "not a number": null stands for it where no round was left.
+fn or_null<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
 }
 
 /// Times of single requests: so many of them in all, and at which share which time lies.

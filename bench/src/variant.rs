@@ -15,6 +15,7 @@ use dataplane_common::direction::Direction;
 
 use crate::bed::Bed;
 use crate::crowd::Crowd;
+use crate::lookup;
 
 /// A way for packets.
 pub(crate) trait Variant: Sync {
@@ -110,9 +111,23 @@ pub(crate) fn all() -> Vec<Box<dyn Variant>> {
 /// What ratios are over: the kernel's own forwarding with nothing of anybody's on it.
 pub(crate) const BASELINE: &str = "routing";
 
+/// What a variant needs and this machine lacks, in one line.
+pub(crate) fn lacks(variant: &dyn Variant) -> Option<String> {
+    let missing = variant.needs().iter().filter(|tool| tool.find().is_none());
+    let lines = missing.map(|tool| match tool.program {
+        "dpctl" => lookup::dpctl().map_or_else(|error| format!("{error:#}"), |_| String::new()),
+        program => format!("no {program}: install {}", tool.package),
+    });
+    let lines: Vec<String> = lines.collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
 impl Tool {
     /// Where it is on this machine.
     pub(crate) fn find(&self) -> Option<PathBuf> {
+        if self.program == "dpctl" {
+            return lookup::dpctl().ok();
+        }
         let program = Path::new(self.program);
         if program.is_absolute() {
             return program.exists().then(|| program.to_owned());

@@ -22,10 +22,11 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     ),
     (
         "bench/src",
-        "run attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
+        "run list lab lab::scenarios lab::topology lab::ends lab::check lab::shape effort folder \
+         compare compare::text compare::pairs compare::change compare::read attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
          attach::limiter rivals programs pins flows switch measure report progress machine \
-         scenario scenario::path rounds view variant variant::veth variant::bridge variant::routing load load::latency load::cpu \
-         crowd bed instance stats stolen results interrupt sys",
+         scenario scenario::own scenario::path rounds view variant variant::veth variant::bridge variant::routing load load::latency load::cpu \
+         crowd bed instance lookup strays stats stolen results names panics usage stdout interrupt sys",
     ),
     (
         "xtask/src",
