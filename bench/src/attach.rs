@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::instance::sweep;
 use crate::interrupt;
+use crate::lookup;
 use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::report::Table;
@@ -102,8 +103,9 @@ impl Attach {
         let plan = Plan { veths: self.veths, window: Duration::from_secs(self.seconds), quick: self.quick };
         let parts: Vec<Part> =
             Part::ALL.into_iter().filter(|part| self.only.is_none_or(|only| only == *part)).collect();
+        let dpctl = lookup::dpctl()?;
         sweep();
-        let machine = Machine::look(&dataplane_tests::dpctl::binary());
+        let machine = Machine::look(&dpctl);
         let people = self.output == Format::Table;
         if people {
             print!("{machine}");

@@ -109,7 +109,8 @@ impl Bed {
         Interface::new(&self.client, INSIDE)
     }
 
-    fn new(host: Option<Arc<Namespace>>) -> Self {
+    /// Client, server and what is between, not joined yet.
+    pub(crate) fn new(host: Option<Arc<Namespace>>) -> Self {
         let listen = SocketAddr::new(SERVER.into(), PORT);
         let (client, server) = (Namespace::new(), Namespace::new());
         for inside in [&client, &server].into_iter().chain(host.as_deref()) {
@@ -149,7 +150,7 @@ impl Bed {
     }
 
     /// Returns once both ends have carrier.
-    fn up(self) -> Self {
+    pub(crate) fn up(self) -> Self {
         for end in [&self.client, &self.server] {
             eventually("both ends of the bed are up", || {
                 end.ip(&format!("link show dev {INSIDE}")).stdout.contains("state UP")

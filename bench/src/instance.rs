@@ -11,11 +11,13 @@ use dataplane::instance::{Directories, Instance};
 use dataplane::{hook, object};
 use dataplane_common::direction::Direction;
 use dataplane_tests::command::run;
-use dataplane_tests::dpctl::{binary, temporary_folder, unmount_below};
+use dataplane_tests::dpctl::{temporary_folder, unmount_below};
 use dataplane_tests::leftovers::{files, mounts};
 use dataplane_tests::netns::{Namespace, PREFIX};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::{lookup, strays};
 
 /// The instance, which borrows or shares its namespace; reset on drop.
 #[derive(Debug)]
@@ -28,7 +30,9 @@ pub(crate) struct Dpctl<H: Deref<Target = Namespace>> {
 impl<H: Deref<Target = Namespace>> Dpctl<H> {
     /// An instance that has done nothing yet.
     pub(crate) fn new(host: H) -> Self {
-        Self { host, binary: binary(), folder: temporary_folder() }
+        // Whoever has no `dpctl` was told so before anything was built.
+        let binary = lookup::dpctl().unwrap_or_else(|error| panic!("{error:#}"));
+        Self { host, binary, folder: temporary_folder() }
     }
 
     /// `dpctl` with the words of `line`, ready to run.
@@ -98,8 +102,10 @@ impl<H: Deref<Target = Namespace>> Dpctl<H> {
     }
 }
 
-/// Removes the folders of runs that were killed, and what is mounted there.
+/// Ends the processes of runs that were killed, removes their folders and what is mounted there.
+/// Their namespaces go when the first one is made.
 pub(crate) fn sweep() {
+    strays::sweep();
     for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name

@@ -17,10 +17,10 @@ use crate::results::{Metric, Parameters};
 /// A kind of traffic. Each measurement opens its own sockets and closes them.
 pub(crate) trait Load: Sync {
     /// As `--only` takes it.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// One line for `dpbench list`.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &str;
 
     /// What one measurement yields, in this order.
     fn metrics(&self) -> Vec<Metric>;

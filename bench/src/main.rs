@@ -1,26 +1,38 @@
-//! `dpbench SCENARIO`: what `dpctl` costs, beside the kernel's own ways, measured in one run.
+//! `dpbench`: what packet paths cost, `dpctl`'s beside the kernel's own, measured in one run.
 //!
-//! To follow one measurement read [`attach`] (the parts, in their order), one of its parts
-//! (what is compared), [`lab`] and [`rivals`] (who is compared), [`measure`] (how often, and
-//! which number stands for all), [`report`] (the table).
+//! The lab, in reading order: [`run`] (what was asked, what is kept), [`scenario`] (a question),
+//! [`variant`] (who is compared), [`rounds`] (how often, in which order), [`results`].
+//!
+//! To follow `dpbench attach`, which holds `dpctl` to its promises, read [`attach`] (the parts, in
+//! their order), one of its parts (what is compared), [`instance`] and [`rivals`] (who is
+//! compared), [`measure`] (how often, and which number stands for all), [`report`] (the table).
 
 mod attach;
 mod bed;
+mod compare;
 mod crowd;
+mod effort;
 mod figures;
 mod flows;
+mod folder;
 mod instance;
 mod interrupt;
+mod lab;
+mod list;
 mod load;
+mod lookup;
 mod machine;
 mod markup;
 mod measure;
+mod names;
 mod offers;
 mod page;
+mod panics;
 mod pins;
 mod plot;
 mod programs;
 mod progress;
+mod read;
 mod remarks;
 mod report;
 mod results;
@@ -33,11 +45,14 @@ mod skb;
 #[cfg(test)]
 mod specimen;
 mod stats;
+mod stdout;
 mod stolen;
+mod strays;
 mod summary;
 mod switch;
 mod sys;
 mod test_runs;
+mod usage;
 mod variant;
 mod view;
 mod wording;
@@ -60,31 +75,37 @@ enum Command {
     Run(run::Run),
     /// Tell again what a run found: a table, a page, plots
     Report(retell::Report),
+    /// List scenarios and variants, and what each needs
+    List(list::List),
+    /// Tell what changed beyond noise from one run to another
+    Compare(compare::Compare),
     /// Attach and limit: a packet, one veth, thousands of veths, TCP and UDP through a limit
     Attach(attach::Attach),
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::refuse(&error),
+    };
+    panics::hush();
     // Signals go to the main thread, so the system calls of this one are not cut short, which
     // the harness does not expect.
     let work = std::thread::spawn(move || {
-        interrupt::catch().and_then(|()| match arguments.command {
-            Command::Run(run) => run.run(),
-            Command::Report(report) => report.run(),
-            Command::Attach(attach) => attach.run(),
+        panics::caught(|| {
+            interrupt::catch()?;
+            match arguments.command {
+                Command::Run(run) => run.run().map(|()| ExitCode::SUCCESS),
+                Command::Report(report) => report.run().map(|()| ExitCode::SUCCESS),
+                Command::List(list) => list.run().map(|()| ExitCode::SUCCESS),
+                Command::Compare(compare) => compare.run(),
+                Command::Attach(attach) => attach.run().map(|()| ExitCode::SUCCESS),
+            }
         })
     });
     match work.join() {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => {
-            eprintln!("dpbench: {error:#}");
-            if interrupt::check().is_err() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
-        }
-        // The harness panics where a test would fail; it has said why.
+        Ok(done) => done.unwrap_or_else(|error| usage::fail(&error)),
+        // It is caught above, unless taking down panics as well.
         Err(_panic) => ExitCode::FAILURE,
     }
 }
-
-/// As a shell says it of a command that SIGINT ended.
-const INTERRUPTED: u8 = 130;

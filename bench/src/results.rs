@@ -35,6 +35,14 @@ pub(crate) struct Results {
     pub(crate) scenarios: Vec<ScenarioResult>,
 }
 
+impl Results {
+    /// Whether JSON is a run's, of whatever schema.
+    pub(crate) fn is_head(value: &Value) -> bool {
+        let tool = value["tool"].as_str().unwrap_or_default();
+        value["schema"].is_u64() && tool.starts_with("dpbench ")
+    }
+}
+
 /// What one scenario found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ScenarioResult {
@@ -139,14 +147,19 @@ pub(crate) struct Figure {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Interval {
     /// The median.
-    #[serde(deserialize_with = "null_is_no_number")]
+    #[serde(deserialize_with = "or_null")]
     pub(crate) median: f64,
     /// Lower end.
-    #[serde(deserialize_with = "null_is_no_number")]
+    #[serde(deserialize_with = "or_null")]
     pub(crate) from: f64,
     /// Upper end.
-    #[serde(deserialize_with = "null_is_no_number")]
+    #[serde(deserialize_with = "or_null")]
     pub(crate) to: f64,
+}
+
+/// JSON has no word for "not a number": null stands for it where no round was left.
+fn or_null<'de, D: Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
 }
 
 /// Times of single requests: so many of them in all, and at which share which time lies.
@@ -167,9 +180,4 @@ pub(crate) struct Skipped {
     pub(crate) variant: String,
     /// One line: what is missing, and what to do.
     pub(crate) why: String,
-}
-
-/// JSON has no word for what is not a number, and a case that failed has no median.
-fn null_is_no_number<'d, D: Deserializer<'d>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }

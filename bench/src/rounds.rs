@@ -243,14 +243,15 @@ mod tests {
         let mut asked = Vec::new();
         let pace = Pace { rounds: 2, seed: 1 };
         let groups = [vec![0, 2], vec![1]];
-        let results = interleave_groups(&cases, &groups, &[metric()], pace, &mut View::new(Vec::new()), |group| {
-            asked.push(group.to_vec());
-            let sample = |number: &usize| match number {
-                2 => anyhow::bail!("no"),
-                _ => Ok(Sample { figures: vec![1.0], latency: None }),
-            };
-            group.iter().map(sample).collect()
-        });
+        let results =
+            interleave_groups(&cases, &groups, &[metric()], pace, &mut View::new(Vec::new()), |group| {
+                asked.push(group.to_vec());
+                let sample = |number: &usize| match number {
+                    2 => anyhow::bail!("no"),
+                    _ => Ok(Sample { figures: vec![1.0], latency: None }),
+                };
+                group.iter().map(sample).collect()
+            });
         assert_eq!(asked, [vec![0, 2], vec![1], vec![1], vec![0]]);
         assert_eq!(results.iter().map(|case| case.rounds).collect::<Vec<_>>(), [2, 2, 0]);
         assert_eq!(results[2].failed.as_deref(), Some("no"));

@@ -3,15 +3,19 @@
 mod chores;
 mod limit;
 mod memory;
+mod own;
 mod path;
 mod program;
 mod setup;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::load;
+pub(crate) use own::{Own, Terms};
+
+use crate::load::{self, Load};
 use crate::results::ScenarioResult;
 use crate::variant::Variant;
 use crate::view::View;
@@ -19,22 +23,31 @@ use crate::view::View;
 /// A question that is put to the variants.
 pub(crate) trait Scenario {
     /// As `--only` takes it.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// One line for `dpbench list`.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &str;
 
     /// About how long it takes.
     fn estimate(&self, scope: &Scope) -> Duration;
 
     /// Builds, measures, takes down.
     fn run(&self, scope: &Scope, view: &mut View) -> Result<ScenarioResult>;
+
+    /// The load that it puts on every path, where that is all that it does: a lab file may then
+    /// use it with parameters of its own.
+    fn into_load(self: Box<Self>) -> Option<Box<dyn Load>> {
+        None
+    }
 }
 
 /// What was asked for.
+#[derive(Clone)]
 pub(crate) struct Scope {
     /// The variants asked for, the baseline among them, that can run here.
-    pub(crate) variants: Vec<Box<dyn Variant>>,
+    pub(crate) variants: Vec<Arc<dyn Variant>>,
+    /// The variant that ratios are over.
+    pub(crate) baseline: String,
     /// Values of N for variants that count something.
     pub(crate) sizes: Vec<u32>,
     /// Rounds of short measurements.
@@ -51,6 +64,24 @@ pub(crate) struct Scope {
     pub(crate) quick: bool,
     /// Of the bootstrap.
     pub(crate) seed: u64,
+}
+
+impl Scope {
+    /// Of nothing yet.
+    pub(crate) fn nothing(seed: u64) -> Self {
+        Self {
+            variants: Vec::new(),
+            baseline: String::new(),
+            sizes: Vec::new(),
+            rounds: 0,
+            window: Duration::ZERO,
+            long_rounds: 0,
+            long: Duration::ZERO,
+            rates: Vec::new(),
+            quick: false,
+            seed,
+        }
+    }
 }
 
 /// All that this build knows, in the order they run.

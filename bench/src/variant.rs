@@ -29,6 +29,7 @@ use dataplane_common::direction::Direction;
 
 use crate::bed::Bed;
 use crate::crowd::Crowd;
+use crate::lookup;
 
 /// A way for packets.
 pub(crate) trait Variant: Sync {
@@ -147,13 +148,24 @@ pub(crate) fn all() -> Vec<Box<dyn Variant>> {
 /// What ratios are over: the kernel's own forwarding with nothing of anybody's on it.
 pub(crate) const BASELINE: &str = "routing";
 
+/// What a variant needs and this machine lacks, in one line.
+pub(crate) fn lacks(variant: &dyn Variant) -> Option<String> {
+    let missing = variant.needs().iter().filter(|tool| tool.find().is_none());
+    let lines = missing.map(|tool| match tool.program {
+        "dpctl" => lookup::dpctl().map_or_else(|error| format!("{error:#}"), |_| String::new()),
+        _ => tool.wanted(),
+    });
+    let lines: Vec<String> = lines.collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
+}
+
 /// A rate beyond what any path here carries, for limits that must not be felt.
 const UNREACHED: u64 = 200_000_000_000;
 
 /// Why a variant cannot be built here for this N, in a line; none where it can.
 pub(crate) fn refusal(variant: &dyn Variant, size: u32) -> Option<String> {
-    if let Some(tool) = variant.needs().iter().find(|tool| tool.find().is_none()) {
-        return Some(tool.wanted());
+    if let Some(why) = lacks(variant) {
+        return Some(why);
     }
     let largest = variant.largest();
     (size > largest).then(|| format!("N is {size}, and {largest} at the most: each takes memory or a port"))
@@ -167,6 +179,9 @@ pub(crate) fn sweep() {
 impl Tool {
     /// Where it is on this machine.
     pub(crate) fn find(&self) -> Option<PathBuf> {
+        if self.program == "dpctl" {
+            return lookup::dpctl().ok();
+        }
         let program = Path::new(self.program);
         if program.is_absolute() {
             return program.exists().then(|| program.to_owned());

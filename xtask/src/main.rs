@@ -67,10 +67,10 @@ enum Task {
     },
     /// Build, then limit a veth and show what comes through
     Demo,
-    /// Build, then measure: `bench attach`
+    /// Build, then measure: all scenarios, kept in target/bench, or what is named
     Bench {
-        /// Name of the benchmark and its own arguments
-        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        /// A command of dpbench with its own arguments; options alone are those of `run`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
 }

@@ -202,20 +202,21 @@ fn share(name: &str, title: &str, whole: &str) -> Metric {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// A second at a rate that costs nothing, through the kernel's own limiter.
     fn through_tbf<T: Traffic>(traffic: T) -> Vec<Vec<f64>> {
         let scope = Scope {
-            variants: variant::all(),
-            sizes: Vec::new(),
+            variants: variant::all().into_iter().map(Arc::from).collect(),
             rounds: 1,
             window: Duration::from_secs(1),
             long_rounds: 1,
             long: Duration::from_secs(1),
             rates: vec![1_000_000],
             quick: true,
-            seed: 1,
+            ..Scope::nothing(1)
         };
         let all = variant::all();
         let limiters: Vec<_> = limiters(&scope, &all).into_iter().take(1).collect();

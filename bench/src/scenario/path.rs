@@ -8,9 +8,10 @@ use super::{Scenario, Scope};
 use crate::bed::Bed;
 use crate::interrupt;
 use crate::load::Load;
+use crate::panics::caught;
 use crate::results::{Role, ScenarioResult, Skipped};
 use crate::rounds::{Case, Pace, controls, interleave};
-use crate::variant::{BASELINE, Variant, refusal};
+use crate::variant::{Variant, refusal};
 use crate::view::View;
 
 /// Sockets, connecting, looking at counters.
@@ -28,12 +29,12 @@ struct Path<'s> {
     role: Role,
 }
 
-impl<L: Load> Scenario for OverPaths<L> {
-    fn name(&self) -> &'static str {
+impl<L: Load + 'static> Scenario for OverPaths<L> {
+    fn name(&self) -> &str {
         self.0.name()
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         self.0.about()
     }
 
@@ -50,7 +51,7 @@ impl<L: Load> Scenario for OverPaths<L> {
         for path in paths(scope) {
             interrupt::check()?;
             view.say(&format!("{}: {} is built", load.name(), path.name()));
-            match build(load, &path) {
+            match caught(|| build(load, &path)) {
                 Ok(bed) => beds.push((path, bed)),
                 Err(error) => {
                     skipped.push(Skipped { variant: path.name(), why: format!("{error:#}") });
@@ -75,12 +76,16 @@ impl<L: Load> Scenario for OverPaths<L> {
             name: load.name().to_owned(),
             about: load.about().to_owned(),
             metrics,
-            baseline: BASELINE.to_owned(),
+            baseline: scope.baseline.clone(),
             unfair: unfair(load, &beds),
             controls: controls(&cases),
             cases,
             skipped,
         })
+    }
+
+    fn into_load(self: Box<Self>) -> Option<Box<dyn Load>> {
+        Some(Box::new(self.0))
     }
 }
 
@@ -121,7 +126,7 @@ fn paths(scope: &Scope) -> Vec<Path<'_>> {
     for variant in &scope.variants {
         let variant: &dyn Variant = &**variant;
         let path = |size, role| Path { variant, size, role };
-        if variant.name() == BASELINE {
+        if variant.name() == scope.baseline {
             paths.extend([path(None, Role::Baseline), path(None, Role::Control)]);
         } else if variant.counts().is_some() {
             paths.extend(scope.sizes.iter().map(|size| path(Some(*size), Role::Subject)));

@@ -23,17 +23,19 @@ pub(super) const CRATES: &[(&str, &str)] = &[
     ),
     (
         "bench/src",
-        "run retell summary page page::browser page::table figures figures::distribution figures::over figures::bars plot plot::bars plot::lines plot::spread plot::ink plot::axis \
+        "run list lab lab::scenarios lab::topology lab::ends lab::check lab::shape effort folder \
+         compare compare::text compare::pairs compare::change \
+         retell summary page page::browser page::table figures figures::distribution figures::over figures::bars plot plot::bars plot::lines plot::spread plot::ink plot::axis \
          attach attach::packet attach::mass attach::veths attach::single attach::udp attach::goodput \
          attach::limiter report progress machine \
-         scenario scenario::path scenario::limit scenario::limit::tcp scenario::limit::udp scenario::limit::intact scenario::limit::plan \
+         scenario scenario::own scenario::path scenario::limit scenario::limit::tcp scenario::limit::udp scenario::limit::intact scenario::limit::plan \
          scenario::program scenario::setup scenario::memory scenario::memory::meminfo scenario::chores rounds view view::forecast \
          variant variant::veth variant::bridge variant::routing variant::iptables \
          variant::iptables::chore variant::iptables::rules variant::nft variant::nft::chore variant::nft::ruleset \
          variant::docker_proxy variant::proxies variant::docker_shape variant::tbf variant::htb \
          variant::cni_bandwidth variant::dpctl variant::queues variant::proof variant::tool load load::latency load::cpu \
-         rivals test_runs skb programs pins flows offers switch measure crowd crowd::inside bed instance stats stolen \
-         specimen remarks wording markup results interrupt sys",
+         rivals test_runs skb programs pins flows offers switch measure crowd crowd::inside bed instance lookup strays stats stolen \
+         specimen read remarks wording markup results names panics usage stdout interrupt sys",
     ),
     (
         "xtask/src",
