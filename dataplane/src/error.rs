@@ -54,6 +54,9 @@ pub enum Error {
         /// What may have become of it.
         hint: Option<String>,
     },
+    /// Every interface that was watched is gone.
+    #[error("stats: none of the interfaces named is left; dpctl ls lists what is attached")]
+    NoneLeft,
     /// A container whose host side cannot be found.
     #[error("{container}: {problem}")]
     NoHostSide {
@@ -256,7 +259,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Limit(_) | Self::NotVeth { .. } => 2,
-            Self::NoSuchInterface { .. } | Self::NotAttached { .. } | Self::NoHostSide { .. } => 3,
+            Self::NoSuchInterface { .. } | Self::NotAttached { .. } | Self::NoneLeft | Self::NoHostSide { .. } => 3,
             Self::Full { .. }
             | Self::OtherHook { .. }
             | Self::IngressQdisc { .. }

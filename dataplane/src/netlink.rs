@@ -12,8 +12,9 @@ use rtnetlink::packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
     NetlinkMessage, NetlinkPayload,
 };
+use rtnetlink::packet_core::DefaultNla;
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage, Prop};
 use rtnetlink::packet_route::nsid::{NsidAttribute, NsidMessage};
 use rtnetlink::packet_route::tc::{
     TcAttribute, TcBpfFlags, TcFilterBpf, TcFilterBpfOption, TcHandle, TcMessage, TcOption,
@@ -38,6 +39,8 @@ pub struct Device {
     pub ifindex: u32,
     /// Its name.
     pub name: String,
+    /// Its alternative names, by which the kernel knows it as well.
+    pub altnames: Vec<String>,
     /// Its hardware address.
     pub mac: Mac,
     /// `veth`, `bridge`...; `physical` where the kernel names none.
@@ -70,6 +73,11 @@ impl Device {
     /// Whether it is one end of a veth pair.
     pub fn is_veth(&self) -> bool {
         self.kind == "veth"
+    }
+
+    /// All of its names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.name].into_iter().chain(&self.altnames).map(String::as_str)
     }
 
     /// Whether its peer is in the same namespace.
@@ -109,7 +117,7 @@ impl Netlink {
     /// One device; `None` if there is none of that name.
     pub async fn device(&self, name: &str) -> Result<Option<Device>> {
         let mut message = LinkMessage::default();
-        message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        message.attributes.push(named(name));
         match self.look_up(message, || format!("look up interface {name}")).await? {
             Lookup::Found(device) => Ok(Some(device)),
             Lookup::None => Ok(None),
@@ -324,6 +332,7 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
     let mut device = Device {
         ifindex: link.header.index,
         name: String::new(),
+        altnames: Vec::new(),
         mac: Mac::default(),
         kind: "physical".to_owned(),
         peer: None,
@@ -332,6 +341,7 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
     for attribute in link.attributes {
         match attribute {
             LinkAttribute::IfName(name) => device.name = name,
+            LinkAttribute::PropList(properties) => device.altnames = properties.into_iter().filter_map(altname).collect(),
             LinkAttribute::Address(bytes) => device.mac = Mac::from_slice(&bytes),
             LinkAttribute::Link(ifindex) => peer = Some(ifindex),
             LinkAttribute::LinkNetNsId(id) => nsid = Some(id),
@@ -350,6 +360,25 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
     }
     device.peer = peer.map(|ifindex| Peer { ifindex, nsid });
     Some(device)
+}
+
+fn altname(property: Prop) -> Option<String> {
+    match property {
+        Prop::AltIfName(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Asks for a device by name. One that is too long for `IFLA_IFNAME` can be an alternative name
+/// only, and those have an attribute of their own, which the library cannot write by itself.
+fn named(name: &str) -> LinkAttribute {
+    const IFNAMSIZ: usize = 16;
+    const IFLA_ALT_IFNAME: u16 = 53;
+    if name.len() < IFNAMSIZ {
+        return LinkAttribute::IfName(name.to_owned());
+    }
+    let bytes = [name.as_bytes(), b"\0"].concat();
+    LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, bytes))
 }
 
 fn kind_name(kind: &InfoKind) -> String {
