@@ -23,6 +23,7 @@ pub mod upgrade;
 pub mod open;
 pub mod select;
 pub mod session;
+pub mod unmake;
 
 pub mod expedite;
 pub mod features;
@@ -34,6 +35,7 @@ pub mod tables;
 
 pub mod attachment;
 pub mod bpffs;
+pub mod descriptors;
 pub mod instance;
 pub mod netlink;
 pub mod netns;

@@ -1,6 +1,7 @@
 //! What a command works with: the instance's lock, its database, netlink, and the pins.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ pub struct Session {
     pub departed: Vec<Attachment>,
     /// Held for as long as the command changes something.
     pub lock: Option<LockFile>,
+    /// If this command has made the instance, the directories that were there before.
+    pub there_before: Option<Vec<PathBuf>>,
 }
 
 impl Session {

@@ -12,8 +12,8 @@ pub(super) const CRATES: &[(&str, &str)] = &[
         "dataplane/src",
         "cli cli::attach cli::detach cli::limit cli::show cli::stats cli::ls cli::doctor cli::reconcile cli::upgrade \
          cli::reset cli::completions cli::man cli::limit_options cli::output cli::table cli::progress \
-         doctor surroundings select attach detach limits reset reconcile open settle upgrade session hook object tables pin \
-         store attachment instance bpffs expedite private_dir lockfile netlink netns mac features sys error",
+         doctor surroundings select attach detach limits reset reconcile open settle upgrade session unmake hook object tables pin \
+         store attachment instance bpffs expedite private_dir lockfile features netlink netns descriptors mac sys error",
     ),
     (
         "tests/src",
