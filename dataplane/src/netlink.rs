@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use futures_util::StreamExt;
+use rtnetlink::packet_core::DefaultNla;
 use rtnetlink::packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
     NetlinkMessage, NetlinkPayload,
 };
-use rtnetlink::packet_core::DefaultNla;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage, Prop};
 use rtnetlink::packet_route::nsid::{NsidAttribute, NsidMessage};
@@ -23,7 +23,6 @@ use rtnetlink::packet_route::tc::{
 use dataplane_common::direction::Direction;
 
 use crate::error::{Attempt, Error, Result};
-use crate::features::lacking;
 use crate::mac::Mac;
 
 /// A connection to the kernel's routing netlink, in the namespace it was opened in.
@@ -307,7 +306,7 @@ const LISTINGS: usize = 8;
 /// The kernel's answer to a qdisc or filter of a kind that it does not have.
 fn or_lacking(feature: &'static str, since: &'static str, error: Error) -> Error {
     match &error {
-        Error::Netlink { source, .. } if is_errno(source, libc::ENOENT) => lacking(feature, since),
+        Error::Netlink { source, .. } if is_errno(source, libc::ENOENT) => Error::lacking(feature, since),
         _ => error,
     }
 }
@@ -341,7 +340,9 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
     for attribute in link.attributes {
         match attribute {
             LinkAttribute::IfName(name) => device.name = name,
-            LinkAttribute::PropList(properties) => device.altnames = properties.into_iter().filter_map(altname).collect(),
+            LinkAttribute::PropList(properties) => {
+                device.altnames = properties.into_iter().filter_map(altname).collect();
+            }
             LinkAttribute::Address(bytes) => device.mac = Mac::from_slice(&bytes),
             LinkAttribute::Link(ifindex) => peer = Some(ifindex),
             LinkAttribute::LinkNetNsId(id) => nsid = Some(id),
