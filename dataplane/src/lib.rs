@@ -16,6 +16,7 @@ pub mod detach;
 pub mod doctor;
 pub mod limits;
 pub mod reconcile;
+pub mod remains;
 pub mod reset;
 pub mod settle;
 pub mod upgrade;

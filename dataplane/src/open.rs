@@ -9,6 +9,7 @@ use crate::hook;
 use crate::instance::{Directories, Instance};
 use crate::netlink::Netlink;
 use crate::object::{self, Datapath};
+use crate::remains;
 use crate::session::Session;
 use crate::settle;
 use crate::store::Store;
@@ -86,6 +87,10 @@ impl Session {
         let lock = instance.lock()?;
         // Under the lock: another command may have been the first one meanwhile.
         let is_new = !instance.exists();
+        // As instances come, those whose namespace is gone go. It is not this command's to fail of.
+        if is_new && let Err(error) = remains::clear(directories) {
+            tracing::debug!("remains: {error}");
+        }
         match Self::parts(&instance) {
             Ok((store, netlink)) => {
                 let (lock, there_before) = (Some(lock), is_new.then_some(there));
