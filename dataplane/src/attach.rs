@@ -140,6 +140,12 @@ fn choose_hook(asked: Option<Hook>) -> Result<Hook> {
             since: "6.6",
             instead: "use --hook clsact, or leave --hook out",
         }),
+        // Known before anything is written.
+        Some(Hook::Clsact) if !features::has_clsact()? => Err(Error::Kernel {
+            feature: "clsact (sch_ingress, cls_bpf)",
+            since: "4.5",
+            instead: "use --hook tcx, or leave --hook out",
+        }),
         Some(hook) => Ok(hook),
         None => Ok(if features::has_tcx()? { Hook::Tcx } else { Hook::Clsact }),
     }

@@ -9,6 +9,7 @@ use crate::expedite;
 use crate::features::{FEATURES, Feature, Otherwise};
 use crate::instance::{Directories, Instance};
 use crate::reconcile::compare;
+use crate::remains::{self, Remainder};
 use crate::session::{Session, departure};
 use crate::surroundings::{self, Fact};
 
@@ -73,6 +74,7 @@ pub async fn examine(directories: &Directories) -> Result<Vec<Check>> {
         Ok(instance) => {
             checks.push(mounts(&instance));
             checks.extend(state(directories, &instance).await);
+            checks.extend(other_instances(directories));
         }
         Err(error) => {
             checks.extend(facts(surroundings::look(&[])));
@@ -140,6 +142,18 @@ async fn state(directories: &Directories, instance: &Instance) -> Vec<Check> {
             checks
         }
     }
+}
+
+fn other_instances(directories: &Directories) -> Vec<Check> {
+    let remainders = match remains::find(directories) {
+        Ok(remainders) => remainders,
+        Err(error) => return vec![wrong(&error)],
+    };
+    let check = |remainder: &Remainder| match remainder.advice() {
+        None => Check::bad("instances", format!("{}; run: dpctl reconcile", remainder.problem())),
+        Some(advice) => Check::known("instances", advice),
+    };
+    remainders.iter().map(check).collect()
 }
 
 fn facts(facts: impl IntoIterator<Item = Fact>) -> Vec<Check> {

@@ -54,6 +54,12 @@ pub enum Error {
         /// What may have become of it.
         hint: Option<String>,
     },
+    /// All were meant, and there are none.
+    #[error("nothing is attached, so there is nothing to detach; dpctl attach IFACE attaches")]
+    NothingAttached,
+    /// Every interface that was watched is gone.
+    #[error("stats: none of the interfaces named is left; dpctl ls lists what is attached")]
+    NoneLeft,
     /// A container whose host side cannot be found.
     #[error("{container}: {problem}")]
     NoHostSide {
@@ -108,6 +114,14 @@ pub enum Error {
         /// What was to be one.
         path: PathBuf,
     },
+    /// A directory that is not there, and cannot be made.
+    #[error("{path}: cannot be made ({}); choose another --state-dir or --bpffs-dir", plain(source))]
+    CannotMake {
+        /// What was to be one.
+        path: PathBuf,
+        /// What the kernel says.
+        source: io::Error,
+    },
     /// A directory that is for something else as well.
     #[error("{path}: open to others (mode {mode:o}) and not empty; choose a directory that is dpctl's alone")]
     OpenDirectory {
@@ -127,6 +141,22 @@ pub enum Error {
     /// Not root.
     #[error("{0}: needs root; run it with sudo")]
     NotRoot(&'static str),
+    /// Too few open files are allowed.
+    #[error("{allowed} open files are allowed, and a command needs {needed}; run: ulimit -n 1024")]
+    TooFewFiles {
+        /// So many.
+        allowed: u64,
+        /// What is needed.
+        needed: u64,
+    },
+    /// A network namespace that may not be opened.
+    #[error(
+        "{container}: its network namespace may not be opened; run dpctl as root of the whole machine, outside any container"
+    )]
+    ClosedNamespace {
+        /// As asked for: a pid or a path.
+        container: String,
+    },
     /// The kernel lacks something.
     #[error("{feature}: this kernel has none (needs Linux {since}); {instead}")]
     Kernel {
@@ -256,14 +286,22 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Limit(_) | Self::NotVeth { .. } => 2,
-            Self::NoSuchInterface { .. } | Self::NotAttached { .. } | Self::NoHostSide { .. } => 3,
+            Self::NoSuchInterface { .. }
+            | Self::NotAttached { .. }
+            | Self::NothingAttached
+            | Self::NoneLeft
+            | Self::NoHostSide { .. } => 3,
             Self::Full { .. }
             | Self::OtherHook { .. }
             | Self::IngressQdisc { .. }
             | Self::PlaceTaken { .. }
             | Self::Busy { .. } => 4,
-            Self::NotRoot(_) => 5,
-            Self::Kernel { .. } | Self::PrivateMounts { .. } | Self::Bpffs { .. } | Self::Load(_) => 6,
+            Self::NotRoot(_) | Self::ClosedNamespace { .. } => 5,
+            Self::TooFewFiles { .. }
+            | Self::Kernel { .. }
+            | Self::PrivateMounts { .. }
+            | Self::Bpffs { .. }
+            | Self::Load(_) => 6,
             Self::OpenDirectory { .. }
             | Self::OthersDirectory { .. }
             | Self::NotDirectory { .. }
@@ -272,22 +310,23 @@ impl Error {
             | Self::Layout { .. }
             | Self::ForeignPin { .. }
             | Self::State { .. } => 7,
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => 5,
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => 4,
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => 6,
-            Self::UnreadableDevice { .. }
-            | Self::Io { .. }
-            | Self::Store { .. }
-            | Self::Netlink { .. }
-            | Self::Map { .. } => 1,
+            Self::Io { source, .. } | Self::CannotMake { source, .. } => code_of(source),
+            Self::UnreadableDevice { .. } | Self::Store { .. } | Self::Netlink { .. } | Self::Map { .. } => 1,
             Self::Several(errors) => errors.first().map_or(1, Self::exit_code),
         }
     }
 
+    /// The refusal of a kernel without something that is needed.
+    pub fn lacking(feature: &'static str, since: &'static str) -> Self {
+        Self::Kernel { feature, since, instead: "dpctl is made for Linux 6.1 and later" }
+    }
+
     /// An interface was named, or all were meant, where nothing is attached.
     pub fn nothing_attached(name: Option<&String>) -> Self {
-        let name = name.map_or("--all", String::as_str).to_owned();
-        Self::NotAttached { name, hint: Some("nothing is".to_owned()) }
+        match name {
+            Some(name) => Self::NotAttached { name: name.clone(), hint: Some("nothing is".to_owned()) },
+            None => Self::NothingAttached,
+        }
     }
 
     /// All of them as one, or none.
@@ -299,6 +338,15 @@ impl Error {
             _ => Err(Self::Several(errors)),
         }
     }
+}
+
+fn code_of(error: &io::Error) -> u8 {
+    let codes = [
+        (io::ErrorKind::PermissionDenied, 5),
+        (io::ErrorKind::StorageFull, 4),
+        (io::ErrorKind::ReadOnlyFilesystem, 6),
+    ];
+    codes.iter().find(|(kind, _)| *kind == error.kind()).map_or(1, |(_, code)| *code)
 }
 
 /// Adds what was attempted to an I/O error.
@@ -366,5 +414,8 @@ fn netlink_words(error: &rtnetlink::Error) -> String {
 /// The kernel's words without the number that the standard library adds.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+    let words = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    let is_out_of_files = matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+    let advice = if is_out_of_files { "; allow more: ulimit -n 1024" } else { "" };
+    words + advice
 }

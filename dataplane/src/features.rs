@@ -3,10 +3,13 @@
 //! Refuses a kernel that lacks what nothing replaces, before anything is made there.
 
 use std::io;
+use std::os::fd::AsFd;
+use std::thread;
 
 use dataplane_common::direction::Direction;
 
 use crate::error::{Attempt, Error, Result};
+use crate::netlink::Netlink;
 use crate::sys::{self, Instruction};
 
 /// Something that a kernel has or lacks.
@@ -42,7 +45,11 @@ pub const FEATURES: &[Feature] = &[
         probe: compare_and_swap,
     },
     Feature { name: "tcx", since: "6.6", otherwise: Otherwise::Instead("clsact"), probe: tcx },
+    Feature { name: "clsact", since: "4.5", otherwise: Otherwise::Instead("tcx"), probe: clsact },
 ];
+
+/// One of these is needed.
+const HOOKS: [&str; 2] = ["tcx", "clsact"];
 
 impl Feature {
     /// Whether this kernel has it; an error says nothing of that.
@@ -56,20 +63,31 @@ pub fn has_tcx() -> Result<bool> {
     tcx().attempt(|| "try tcx".to_owned())
 }
 
+/// Whether the kernel has clsact and its BPF filters.
+pub fn has_clsact() -> Result<bool> {
+    clsact().attempt(|| "try clsact".to_owned())
+}
+
 /// Refuses a kernel that lacks what nothing replaces.
 pub fn require() -> Result<()> {
+    judge_all(Feature::is_there)
+}
+
+/// With `find`, which looks at one feature; hooks are looked at until there is one.
+fn judge_all(find: impl Fn(&Feature) -> io::Result<bool>) -> Result<()> {
     let mut needed = FEATURES.iter().filter(|feature| feature.otherwise == Otherwise::Refused);
-    needed.try_for_each(|feature| judge(feature, feature.is_there()))
+    needed.try_for_each(|feature| judge(feature, find(feature)))?;
+    for hook in FEATURES.iter().filter(|feature| HOOKS.contains(&feature.name)) {
+        if find(hook).attempt(|| format!("try {}", hook.name))? {
+            return Ok(());
+        }
+    }
+    Err(Error::lacking("tcx and clsact", "4.5, with sch_ingress and cls_bpf"))
 }
 
 fn judge(feature: &Feature, found: io::Result<bool>) -> Result<()> {
     let found = found.attempt(|| format!("try {}", feature.name))?;
-    if found { Ok(()) } else { Err(lacking(feature.name, feature.since)) }
-}
-
-/// The refusal of a kernel without something that is needed.
-pub fn lacking(feature: &'static str, since: &'static str) -> Error {
-    Error::Kernel { feature, since, instead: "dpctl is made for Linux 6.1 and later" }
+    if found { Ok(()) } else { Err(Error::lacking(feature.name, feature.since)) }
 }
 
 // Opcodes, by what they read as; `include/uapi/linux/bpf.h` has their parts.
@@ -119,9 +137,37 @@ fn netns_cookies() -> io::Result<bool> {
     unless(sys::netns_cookie().map(drop), &[libc::ENOPROTOOPT])
 }
 
-/// Interface 1 is the loopback of every namespace.
+/// On the loopback of a network namespace that ends with the attempt: on a device that is in use
+/// it would be seen.
+fn clsact() -> io::Result<bool> {
+    let tried = thread::spawn(|| {
+        sys::enter_new_network_namespace()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(try_clsact())
+    });
+    tried.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+async fn try_clsact() -> io::Result<bool> {
+    let program = sys::load_program(&RETURN_ZERO)?;
+    let direction = Direction::FromContainer;
+    let tried = async {
+        let netlink = Netlink::open()?;
+        netlink.add_clsact("lo", LOOPBACK).await?;
+        netlink.put_filter("lo", LOOPBACK, direction, (1, 1), program.as_fd(), false).await
+    };
+    match tried.await {
+        Ok(()) => Ok(true),
+        Err(Error::Kernel { .. }) => Ok(false),
+        Err(error) => Err(io::Error::other(error.to_string())),
+    }
+}
+
+/// The loopback of every namespace.
+const LOOPBACK: u32 = 1;
+
 fn tcx() -> io::Result<bool> {
-    unless(sys::programs_on(1, Direction::FromContainer).map(drop), &[libc::EINVAL, libc::ENOSYS])
+    unless(sys::programs_on(LOOPBACK, Direction::FromContainer).map(drop), &[libc::EINVAL, libc::ENOSYS])
 }
 
 #[cfg(test)]
@@ -145,6 +191,21 @@ mod tests {
             Some(false)
         );
         assert!(unless(Err(io::Error::from_raw_os_error(libc::EPERM)), &[libc::EINVAL]).is_err());
+    }
+
+    /// Whichever it is, it is named; of the two hooks one is enough.
+    #[test]
+    fn a_kernel_is_refused_for_each_thing_that_nothing_replaces() {
+        let without = |lacking: &'static [&str]| judge_all(|feature| Ok(!lacking.contains(&feature.name)));
+        for name in ["tc programs", "netns cookies", "coarse clock", "compare-and-swap"] {
+            let refusal = judge_all(|feature| Ok(feature.name != name)).expect_err(name);
+            assert!(refusal.to_string().starts_with(&format!("{name}: this kernel has none")), "{refusal}");
+            assert_eq!(refusal.exit_code(), 6);
+        }
+        assert!(without(&[]).is_ok() && without(&["tcx"]).is_ok() && without(&["clsact"]).is_ok());
+        let refusal = without(&["tcx", "clsact"]).expect_err("no hook");
+        assert!(refusal.to_string().starts_with("tcx and clsact: this kernel has none"), "{refusal}");
+        assert_eq!(refusal.exit_code(), 6);
     }
 
     #[test]

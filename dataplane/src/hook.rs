@@ -5,6 +5,7 @@
 //! Refuses, to a new attachment, a place that somebody else's filter has; and pins that are no
 //! links of ours.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -202,6 +203,15 @@ fn open_link(pin: &Path) -> Result<Option<(OwnedFd, LinkInfo)>> {
     }
 }
 
+/// Whether a pinned link has a device still. What is no link of ours is none.
+pub fn is_live(pin: &Path) -> Result<bool> {
+    match open_link(pin) {
+        Ok(link) => Ok(link.is_some_and(|(_link, info)| info.ifindex != 0)),
+        Err(Error::ForeignPin { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Detaches a pinned link now and removes its pin. Unpinning alone would detach it later, by a
 /// worker of the kernel.
 pub fn detach_link(pin: &Path) -> Result<()> {
@@ -266,6 +276,27 @@ pub async fn find(
             })
         }
     }
+}
+
+/// The slots of the attachments that have lost a hook, as far as few calls tell: a pin that is
+/// gone, a clsact that is gone. [`find`] tells all, with calls for each attachment.
+pub async fn lost(instance: &Instance, netlink: &Netlink, rows: &[Attachment]) -> Result<HashSet<u32>> {
+    let of = |hook| rows.iter().filter(move |row| row.hook == hook);
+    let mut lost = HashSet::new();
+    if of(Hook::Tcx).next().is_some() {
+        let mut pins: HashMap<u32, usize> = HashMap::new();
+        for (slot, _) in pinned(instance)?.links {
+            *pins.entry(slot).or_default() += 1;
+        }
+        let whole = Direction::ALL.len();
+        lost.extend(of(Hook::Tcx).map(|row| row.slot).filter(|slot| pins.get(slot) != Some(&whole)));
+    }
+    if of(Hook::Clsact).next().is_some() {
+        let qdiscs = netlink.ingress_qdiscs().await?;
+        let has_clsact = |row: &&Attachment| qdiscs.get(&row.ifindex).is_some_and(|kind| kind == "clsact");
+        lost.extend(of(Hook::Clsact).filter(|row| !has_clsact(row)).map(|row| row.slot));
+    }
+    Ok(lost)
 }
 
 /// Ids of the programs on the attachment's interface, ours and others', in the order they run;

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use crate::bpffs;
 use crate::error::{Attempt, Error, Result};
-use crate::features;
 use crate::lockfile::LockFile;
 use crate::private_dir;
 use crate::sys;
@@ -31,7 +30,7 @@ const FIRST_COOKIE: u64 = 1;
 /// One instance's directories and identity.
 #[derive(Debug)]
 pub struct Instance {
-    /// Holds the database and the lock; exists once [`Instance::prepare`] ran.
+    /// Holds the database and the lock; exists once [`Instance::lock`] ran.
     pub state: PathBuf,
     /// Holds the pins; exists once [`Instance::prepare`] ran.
     pub pins: PathBuf,
@@ -47,11 +46,36 @@ impl Instance {
     /// The instance of this process's network namespace. Changes nothing.
     pub fn find(directories: &Directories) -> Result<Self> {
         let cookie = sys::netns_cookie().map_err(|source| match source.raw_os_error() {
-            Some(libc::ENOPROTOOPT) => features::lacking("netns cookies", "5.14"),
+            Some(libc::ENOPROTOOPT) => Error::lacking("netns cookies", "5.14"),
             _ => Error::Io { call: "read the namespace cookie".to_owned(), source },
         })?;
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")
             .attempt(|| "read the boot id".to_owned())?;
+        Self::at(directories, cookie, boot_id.trim())
+    }
+
+    /// The instances of other network namespaces in these directories, and their cookies.
+    pub fn others(directories: &Directories) -> Result<Vec<(u64, Self)>> {
+        let own = Self::find(directories)?;
+        let root = own.mount_record.parent().unwrap_or(Path::new("/"));
+        let mut cookies: Vec<u64> = Vec::new();
+        for dir in [root, &own.bpffs] {
+            let names = private_dir::entries(dir)?;
+            cookies.extend(
+                names.iter().filter_map(|path| {
+                    path.file_name()?.to_str()?.strip_prefix("netns_")?.parse::<u64>().ok()
+                }),
+            );
+        }
+        cookies.sort_unstable();
+        cookies.dedup();
+        let instances =
+            cookies.into_iter().map(|cookie| Ok((cookie, Self::at(directories, cookie, &own.boot_id)?)));
+        let others: Result<Vec<_>> = instances.collect();
+        others.map(|others| others.into_iter().filter(|(_, other)| other.pins != own.pins).collect())
+    }
+
+    fn at(directories: &Directories, cookie: u64, boot_id: &str) -> Result<Self> {
         let Directories { state, bpffs } = directories;
         let absolute = |path: &Path| std::path::absolute(path).attempt(|| format!("{}", path.display()));
         let (state, bpffs) = (absolute(state)?, absolute(bpffs)?);
@@ -61,24 +85,39 @@ impl Instance {
         } else {
             (state.join(format!("netns_{cookie}")), bpffs.join(format!("netns_{cookie}")))
         };
-        Ok(Self { state, pins, bpffs, mount_record, boot_id: boot_id.trim().to_owned() })
+        Ok(Self { state, pins, bpffs, mount_record, boot_id: boot_id.to_owned() })
     }
 
-    /// Makes the directories, mounts a bpffs if there is none, and takes the lock.
-    pub fn prepare(&self) -> Result<LockFile> {
-        bpffs::judge(&self.bpffs)?;
-        let lock = self.lock()?;
+    /// Makes the directory of the pins, and mounts a bpffs if there is none; under the lock.
+    pub fn prepare(&self) -> Result<()> {
         bpffs::prepare(&self.bpffs, &self.mount_record, &self.boot_id)?;
-        private_dir::make(&self.pins)?;
-        Ok(lock)
+        private_dir::make(&self.pins)
     }
 
-    /// Takes the lock, waiting for whoever holds it.
+    /// Takes the lock, waiting for whoever holds it; makes the directory of the state.
     pub fn lock(&self) -> Result<LockFile> {
+        let shared = self.mount_record.parent();
+        let there = self.directories();
+        let locked = self.take_lock(shared);
+        if locked.is_err() {
+            let made = [Some(self.state.as_path()), shared].into_iter().flatten();
+            made.filter(|dir| !there.iter().any(|other| other == dir)).for_each(private_dir::remove_if_empty);
+        }
+        locked
+    }
+
+    /// Those of its directories that are there.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let shared = self.mount_record.parent().map(Path::to_owned);
+        let all = [self.state.clone(), self.pins.clone(), self.bpffs.clone()].into_iter().chain(shared);
+        all.filter(|dir| dir.exists()).collect()
+    }
+
+    fn take_lock(&self, shared: Option<&Path>) -> Result<LockFile> {
         let path = self.lock_path();
         loop {
             // The one that all instances share first: it is closed to others as well.
-            self.mount_record.parent().map_or(Ok(()), private_dir::make)?;
+            shared.map_or(Ok(()), private_dir::make)?;
             private_dir::make(&self.state)?;
             match LockFile::take(&path) {
                 // A reset removed the directory between the two lines.

@@ -16,6 +16,7 @@ pub mod detach;
 pub mod doctor;
 pub mod limits;
 pub mod reconcile;
+pub mod remains;
 pub mod reset;
 pub mod settle;
 pub mod upgrade;
@@ -23,6 +24,7 @@ pub mod upgrade;
 pub mod open;
 pub mod select;
 pub mod session;
+pub mod unmake;
 
 pub mod expedite;
 pub mod features;
@@ -34,6 +36,7 @@ pub mod tables;
 
 pub mod attachment;
 pub mod bpffs;
+pub mod descriptors;
 pub mod instance;
 pub mod netlink;
 pub mod netns;

@@ -13,6 +13,10 @@ use crate::error::{Attempt, Error, Result};
 
 const NSFS_MAGIC: i64 = 0x6e73_6673;
 
+const NO_SUCH_NAMESPACE: &str = "no such network namespace; ip netns lists those with a name";
+const NOT_A_NAMESPACE: &str =
+    "not a network namespace; ip netns lists those with a name, /proc/PID/ns/net is a process's";
+
 /// A network namespace, held open.
 #[derive(Debug)]
 pub struct NetNs {
@@ -23,6 +27,10 @@ pub struct NetNs {
 impl NetNs {
     /// By path; a name without `/` is one below /run/netns, as for `ip -n`.
     pub fn open(name: &str) -> Result<Self> {
+        if name.is_empty() {
+            let problem = NO_SUCH_NAMESPACE.to_owned();
+            return Err(Error::NoHostSide { container: "''".to_owned(), problem });
+        }
         let path = if name.contains('/') { PathBuf::from(name) } else { Path::new("/run/netns").join(name) };
         Self::open_path(&path, &name.escape_debug().to_string())
     }
@@ -35,7 +43,14 @@ impl NetNs {
                 "no such process; for a container: docker inspect -f '{{.State.Pid}}' NAME".to_owned();
             return Err(Error::NoHostSide { container: format!("pid {pid}"), problem });
         }
-        Self::open_path(&path, &format!("pid {pid}"))
+        match Self::open_path(&path, &format!("pid {pid}")) {
+            // A zombie: its number is taken until its parent has asked what became of it.
+            Err(Error::NoHostSide { container, .. }) => {
+                let problem = "the process has ended; a container that restarted has another: docker inspect -f '{{.State.Pid}}' NAME";
+                Err(Error::NoHostSide { container, problem: problem.to_owned() })
+            }
+            other => other,
+        }
     }
 
     fn open_path(path: &Path, name: &str) -> Result<Self> {
@@ -49,15 +64,24 @@ impl NetNs {
         )
         .map_err(|errno| match errno {
             rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::NAMETOOLONG => {
-                not_one("no such network namespace; ip netns lists those with a name")
+                not_one(NO_SUCH_NAMESPACE)
+            }
+            rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => {
+                Error::ClosedNamespace { container: name.to_owned() }
             }
             other => Error::Io { call: format!("open network namespace {name}"), source: other.into() },
         })?;
-        let kind = fstatfs(&fd).attempt(|| format!("examine {name}"))?.f_type;
+        Self::from_file(File::from(fd), name)
+    }
+
+    /// An open file, if it is a network namespace or could be one.
+    pub fn from_file(file: File, name: &str) -> Result<Self> {
+        let kind = fstatfs(&file).attempt(|| format!("examine {name}"))?.f_type;
         if kind != NSFS_MAGIC {
-            return Err(not_one("not a network namespace"));
+            let problem = NOT_A_NAMESPACE.to_owned();
+            return Err(Error::NoHostSide { container: name.to_owned(), problem });
         }
-        Ok(Self { file: File::from(fd), name: name.to_owned() })
+        Ok(Self { file, name: name.to_owned() })
     }
 
     /// As it was asked for.
@@ -80,10 +104,9 @@ impl NetNs {
     pub fn enter(&self) -> Result<()> {
         move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|errno| {
             match errno {
-                rustix::io::Errno::INVAL => Error::NoHostSide {
-                    container: self.name.clone(),
-                    problem: "not a network namespace".to_owned(),
-                },
+                rustix::io::Errno::INVAL => {
+                    Error::NoHostSide { container: self.name.clone(), problem: NOT_A_NAMESPACE.to_owned() }
+                }
                 other => {
                     Error::Io { call: format!("enter network namespace {}", self.name), source: other.into() }
                 }

@@ -9,18 +9,41 @@ use crate::hook;
 use crate::instance::{Directories, Instance};
 use crate::netlink::Netlink;
 use crate::object::{self, Datapath};
+use crate::remains;
 use crate::session::Session;
 use crate::settle;
 use crate::store::Store;
+use crate::unmake;
 
 impl Session {
     /// For a command that changes something: makes what is missing and takes the lock.
     pub async fn change(directories: &Directories, command: &'static str) -> Result<Self> {
         let mut session = Self::locked(directories, command)?;
-        settle::settle_pins(&mut session).await?;
-        session.datapath = Datapath::open(&session.instance)?;
-        session.departed = settle::settle(&mut session).await?;
-        Ok(session)
+        match session.settle().await {
+            Ok(()) => Ok(session),
+            Err(error) => Err(session.give_up(error)),
+        }
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        settle::settle_pins(self).await?;
+        self.datapath = Datapath::open(&self.instance)?;
+        self.departed = settle::settle(self).await?;
+        Ok(())
+    }
+
+    /// Ends a command that failed, and gives its error back. What its session made for the first
+    /// interface of all goes with it: a refused attach leaves the host as it was.
+    pub fn give_up(mut self, error: Error) -> Error {
+        let is_used = self.store.attachments().map_or(true, |rows| !rows.is_empty());
+        match (self.lock.take(), self.there_before.take()) {
+            (Some(lock), Some(there)) if !is_used => {
+                let Self { instance, store, .. } = self;
+                drop(store);
+                unmake::undo(&instance, lock, &there, error)
+            }
+            _ => error,
+        }
     }
 
     /// For a command that changes what is there; `None` where nothing ever was, and nothing is
@@ -59,12 +82,39 @@ impl Session {
         if !object::layout_dir(&instance).exists() {
             features::require()?;
         }
-        let lock = instance.prepare()?;
+        bpffs::judge(&instance.bpffs)?;
+        let there = instance.directories();
+        let lock = instance.lock()?;
+        // Under the lock: another command may have been the first one meanwhile.
+        let is_new = !instance.exists();
+        // As instances come, those whose namespace is gone go. It is not this command's to fail of.
+        if is_new && let Err(error) = remains::clear(directories) {
+            tracing::debug!("remains: {error}");
+        }
+        match Self::parts(&instance) {
+            Ok((store, netlink)) => {
+                let (lock, there_before) = (Some(lock), is_new.then_some(there));
+                Ok(Self {
+                    instance,
+                    store,
+                    netlink,
+                    datapath: None,
+                    departed: Vec::new(),
+                    lock,
+                    there_before,
+                })
+            }
+            Err(error) if is_new => Err(unmake::undo(&instance, lock, &there, error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn parts(instance: &Instance) -> Result<(Store, Netlink)> {
+        instance.prepare()?;
         expedite::restore_abandoned();
         let mut store = Store::open(&instance.database())?;
         store.settle_place(&instance.pins)?;
-        let netlink = Netlink::open()?;
-        Ok(Self { instance, store, netlink, datapath: None, departed: Vec::new(), lock: Some(lock) })
+        Ok((store, Netlink::open()?))
     }
 
     /// For a command that only looks; `None` where there is nothing to see. It settles what it
@@ -85,7 +135,8 @@ impl Session {
         let mut store = Store::open(&instance.database())?;
         store.settle_place(&instance.pins)?;
         let netlink = Netlink::open()?;
-        let mut session = Self { instance, store, netlink, datapath: None, departed: Vec::new(), lock };
+        let (departed, there_before) = (Vec::new(), None);
+        let mut session = Self { instance, store, netlink, datapath: None, departed, lock, there_before };
         if session.lock.is_some() {
             expedite::restore_abandoned();
             settle::settle_pins(&mut session).await?;

@@ -16,7 +16,13 @@ use crate::error::{Attempt, Error, Result};
 pub fn make(path: &Path) -> Result<()> {
     judge(path)?;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.attempt(|| format!("make {}", path.display()))?;
+    made.map_err(|source| {
+        if source.kind() == io::ErrorKind::NotADirectory {
+            no_directory(path)
+        } else {
+            Error::CannotMake { path: path.to_owned(), source }
+        }
+    })?;
     if is_closed(path) {
         return Ok(());
     }
@@ -47,11 +53,17 @@ pub fn entries(path: &Path) -> Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            return Err(Error::NotDirectory { path: path.to_owned() });
+            return Err(no_directory(path));
         }
         other => other.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
     };
     entries.attempt(|| format!("list {}", path.display()))
+}
+
+/// It is none, or what it is said to be below.
+fn no_directory(path: &Path) -> Error {
+    let wrong = path.ancestors().find(|above| above.exists()).unwrap_or(path);
+    Error::NotDirectory { path: wrong.to_owned() }
 }
 
 /// Removes a directory if nothing is in it.

@@ -5,21 +5,20 @@
 //! but while a hook is left, so is everything that finds it, for the next try.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dataplane_common::direction::Direction;
 
 use crate::attachment::{Hook, State};
 use crate::bpffs;
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Error, Result};
 use crate::expedite::{self, Expedited};
 use crate::hook;
 use crate::instance::{Directories, Instance};
 use crate::netlink::{Filter, Netlink};
-use crate::object::{self, Staging};
-use crate::private_dir::{self, remove_if_empty};
+use crate::object;
 use crate::store::Store;
+use crate::unmake::unmake;
 
 /// What a reset did.
 #[derive(Debug, Default)]
@@ -53,21 +52,10 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     if is_stuck {
         return Error::join(errors).map(|()| report);
     }
-    errors.extend(remove_all_pins(&instance, &mut report).err());
-    for file in ["state.db", "state.db-wal", "state.db-shm"] {
-        errors.extend(remove_file(&instance.state.join(file)).err());
+    match unmake(&instance, lock, &[]) {
+        Ok(left) => report.left.extend(left),
+        Err(error) => errors.push(error),
     }
-    errors.extend(remove_file(&instance.lock_path()).err());
-    drop(lock);
-    // The directories may be the user's own, or hold other instances: only empty ones go.
-    remove_if_empty(&instance.pins);
-    if private_dir::is_empty(&instance.bpffs) {
-        remove_if_empty(&instance.bpffs);
-        errors.extend(bpffs::release(&instance.mount_record, &instance.boot_id).err());
-        remove_if_empty(&instance.bpffs);
-    }
-    remove_if_empty(&instance.state);
-    instance.mount_record.parent().iter().for_each(|dir| remove_if_empty(dir));
     Error::join(errors).map(|()| report)
 }
 
@@ -147,38 +135,4 @@ fn detach_links(instance: &Instance, report: &mut Report) -> Result<()> {
     report.detached += pins.len().div_ceil(2);
     report.left.extend(others);
     Error::join(errors)
-}
-
-fn remove_all_pins(instance: &Instance, report: &mut Report) -> Result<()> {
-    let mut errors = Vec::new();
-    remove_if_empty(&hook::link_dir(instance));
-    let mut ours = vec![Staging::Load.dir(instance)];
-    errors.extend(object::remove_pins(&ours[0]).err());
-    // A set is whole, or under a name whose content any command throws away.
-    let layout = object::layout_dir(instance);
-    if let Err(error) = fs::rename(&layout, Staging::Load.dir(instance)) {
-        tracing::debug!("{}: {error}", layout.display());
-    }
-    ours.extend([layout, Staging::Upgrade.dir(instance)]);
-    ours.extend(object::other_layouts(instance)?);
-    for dir in ours {
-        errors.extend(object::remove_pins(&dir).err());
-    }
-    for path in private_dir::entries(&instance.pins)? {
-        // Other instances are their own.
-        let is_instance = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("netns_"));
-        if !is_instance && path != hook::link_dir(instance) && !private_dir::is_kernels_own(&path) {
-            report.left.push(path);
-        }
-    }
-    Error::join(errors)
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).attempt(|| format!("remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }

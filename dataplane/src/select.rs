@@ -8,21 +8,24 @@ use std::collections::{HashMap, HashSet};
 use crate::error::{Error, Result};
 use crate::netlink::{Device, Netlink};
 use crate::netns::NetNs;
-use crate::session::near;
+use crate::session::{given_twice, near};
 
-/// The kernel's `IFNAMSIZ`, less the closing zero.
-const LONGEST_NAME: usize = 15;
+/// The kernel's `ALTIFNAMSIZ`, less the closing zero: an alternative name may be so long.
+const LONGEST_NAME: usize = 127;
+/// Of a longer name, so much is repeated.
+const PRINTED: usize = 30;
 /// Beyond so many names, one list of all devices costs less than a look-up each.
 const FEW: usize = 8;
 /// As many named namespaces are searched for an interface that is not here.
 const NAMESPACES: usize = 64;
 
-/// Refuses what no interface can be called (`dev_valid_name` in the kernel), and names twice.
+/// Refuses what `ip` takes for no name of an interface, not even an alternative one, and names
+/// given twice.
 pub fn check_names(names: &[String]) -> Result<()> {
     let mut seen = HashSet::new();
     for name in names {
         // Of a name of megabytes, its beginning.
-        let beginning: String = name.chars().take(2 * LONGEST_NAME).collect();
+        let beginning: String = name.chars().take(PRINTED).collect();
         let printable = beginning.escape_debug();
         if name.is_empty() || name == "." || name == ".." {
             return Err(Error::Usage(format!("'{printable}': not an interface name")));
@@ -32,9 +35,7 @@ pub fn check_names(names: &[String]) -> Result<()> {
                 "'{printable}': not an interface name (longer than {LONGEST_NAME} bytes)"
             )));
         }
-        if let Some(wrong) =
-            name.chars().find(|c| matches!(c, '/' | ':' | '%') || c.is_whitespace() || c.is_control())
-        {
+        if let Some(wrong) = name.chars().find(|c| *c == '/' || c.is_whitespace() || c.is_control()) {
             let wrong = wrong.escape_debug();
             return Err(Error::Usage(format!(
                 "'{printable}': not an interface name ('{wrong}' cannot be in one)"
@@ -72,10 +73,7 @@ pub async fn by_name(netlink: &Netlink, names: &[String], force: bool) -> Result
     for (device, name) in devices.iter().zip(names) {
         // The kernel knows a device by alternative names as well.
         if !seen.insert(device.ifindex) {
-            let Device { name: other, .. } = device;
-            return Err(Error::Usage(format!(
-                "{name}: another name of {other}, given twice; name each interface once"
-            )));
+            return Err(given_twice(name, &device.name));
         }
         if !device.is_veth() && !force {
             return Err(Error::NotVeth { name: device.name.clone(), kind: device.kind.clone() });
@@ -161,25 +159,15 @@ mod tests {
 
     #[test]
     fn takes_what_the_kernel_takes() {
-        assert!(check_names(&names(&["eth0", "veth1.2", "a-b_c@d", "fünf", "exactly15bytes_"])).is_ok());
+        let longest = "x".repeat(LONGEST_NAME);
+        let taken = ["eth0", "veth1.2", "a-b_c@d", "fünf", "a:1", "veth%d", longest.as_str()];
+        assert!(check_names(&names(&taken)).is_ok());
     }
 
     #[test]
     fn refuses_what_no_interface_is_called() {
-        for name in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            "../eth0",
-            "a b",
-            "a\tb",
-            "a:1",
-            "veth%d",
-            "sixteen_bytes_xy",
-            "a\nb",
-            "a\0",
-        ] {
+        let long = "x".repeat(LONGEST_NAME + 1);
+        for name in ["", ".", "..", "a/b", "../eth0", "a b", "a\tb", "a\nb", "a\0", &long] {
             let error = check_names(&names(&[name])).expect_err(name).to_string();
             assert!(error.contains("not an interface name"), "{error}");
             assert!(!error.contains(['\n', '\t', '\0']), "one printable line: {error:?}");

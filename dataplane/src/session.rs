@@ -1,6 +1,7 @@
 //! What a command works with: the instance's lock, its database, netlink, and the pins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ pub struct Session {
     pub departed: Vec<Attachment>,
     /// Held for as long as the command changes something.
     pub lock: Option<LockFile>,
+    /// If this command has made the instance, the directories that were there before.
+    pub there_before: Option<Vec<PathBuf>>,
 }
 
 impl Session {
@@ -36,51 +39,72 @@ impl Session {
         }
     }
 
-    /// The attachments of these interfaces, in their order: all, or the first that has none.
+    /// The attachments of these interfaces, in their order: all, or the first that has none. Names
+    /// are the kernel's, alternative ones too; the rows bear the first name.
     pub async fn attachments_of(&self, names: &[String]) -> Result<Vec<Attachment>> {
         let rows = self.store.attachments()?;
         let by_ifindex: HashMap<u32, &Attachment> = rows.iter().map(|row| (row.ifindex, row)).collect();
         let devices = self.netlink.devices().await?;
-        let devices: HashMap<&str, &Device> =
-            devices.iter().map(|device| (device.name.as_str(), device)).collect();
+        let by_name: HashMap<&str, &Device> =
+            devices.iter().flat_map(|device| device.names().map(move |name| (name, device))).collect();
         let mut found = Vec::with_capacity(names.len());
+        let mut seen = HashSet::new();
         for name in names {
-            let attachment = devices.get(name.as_str()).and_then(|device| by_ifindex.get(&device.ifindex));
-            match attachment {
-                Some(attachment) => {
-                    found.push(Attachment { interface: name.clone(), ..(*attachment).clone() });
-                }
-                None => return Err(self.not_attached(name, devices.contains_key(name.as_str()), &rows)?),
+            let device = by_name.get(name.as_str()).copied();
+            let attachment = device.and_then(|device| Some((device, *by_ifindex.get(&device.ifindex)?)));
+            let Some((device, attachment)) = attachment else {
+                return Err(self.not_attached(name, device.is_some(), &rows, &devices)?);
+            };
+            if !seen.insert(device.ifindex) {
+                return Err(given_twice(name, &device.name));
             }
+            found.push(Attachment { interface: device.name.clone(), ..attachment.clone() });
         }
         Ok(found)
     }
 
-    fn not_attached(&self, name: &str, exists: bool, rows: &[Attachment]) -> Result<Error> {
+    fn not_attached(
+        &self,
+        name: &str,
+        exists: bool,
+        rows: &[Attachment],
+        devices: &[Device],
+    ) -> Result<Error> {
+        if exists {
+            let hint = Some("dpctl ls lists what is".to_owned());
+            return Ok(Error::NotAttached { name: name.to_owned(), hint });
+        }
+        let known = rows.iter().find(|row| row.interface == name);
+        let here = known.and_then(|row| devices.iter().find(|device| device.ifindex == row.ifindex));
+        if let Some(device) = here {
+            let hint = format!("it is called {0} now, and its limit holds; name it {0}", device.name);
+            return Ok(Error::NoSuchInterface { name: name.to_owned(), near: Vec::new(), hint: Some(hint) });
+        }
         // Gone since the session was opened, or found so by a command that is still at work.
-        let leaving = rows.iter().find(|row| row.interface == name).filter(|_| !exists);
-        let departed = match leaving {
+        let departed = match known {
             Some(row) => Some(row.limits.as_options()),
             None => self.store.departed(name)?,
         };
-        Ok(match (departed, exists) {
-            (Some(options), false) => Error::NotAttached {
+        Ok(match departed {
+            Some(options) => Error::NotAttached {
                 name: name.to_owned(),
                 hint: Some(format!(
                     "the interface is gone, and its limit with it; {}",
                     attach_anew(&options)
                 )),
             },
-            (_, true) => {
-                Error::NotAttached { name: name.to_owned(), hint: Some("dpctl ls lists what is".to_owned()) }
-            }
-            (None, false) => Error::NoSuchInterface {
+            None => Error::NoSuchInterface {
                 name: name.to_owned(),
                 near: near(name, rows.iter().map(|row| row.interface.as_str())),
                 hint: None,
             },
         })
     }
+}
+
+/// A device by two of its names in one command.
+pub fn given_twice(name: &str, other: &str) -> Error {
+    Error::Usage(format!("{name}: another name of {other}, given twice; name each interface once"))
 }
 
 /// What to say of an attachment whose interface is gone.

@@ -67,6 +67,23 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     Ok(departed)
 }
 
+/// The rows whose interface is there, and those whose interface is gone. Changes nothing.
+pub async fn present(session: &Session, rows: Vec<Attachment>) -> Result<(Vec<Attachment>, Vec<Attachment>)> {
+    let devices = session.netlink.devices().await?;
+    let devices: HashMap<u32, Device> = devices.into_iter().map(|device| (device.ifindex, device)).collect();
+    let (mut here, mut gone) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        // Only what looks as if it had gone is looked at closely: this is asked every second.
+        let is_plain = devices.get(&row.ifindex).is_some_and(|device| device.mac == row.mac);
+        if !is_plain && is_gone(session, &row, &devices).await? {
+            gone.push(row);
+        } else {
+            here.push(row);
+        }
+    }
+    Ok((here, gone))
+}
+
 /// Links of rows that a killed command left half-way: as many as it was asked for.
 fn links_to_go(rows: &[Attachment]) -> usize {
     let unfinished = |row: &&Attachment| matches!(row.state, State::Creating | State::Removing);

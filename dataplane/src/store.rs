@@ -6,12 +6,15 @@
 //!
 //! Refuses a database that is damaged, of a newer version, or another program's.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 
+use dataplane_common::layout::CAPACITY;
 use dataplane_common::limit::Shape;
 use dataplane_common::rate::Rate;
 use dataplane_common::size::Bytes;
@@ -247,8 +250,12 @@ fn attachment(row: &Row<'_>) -> rusqlite::Result<Attachment> {
         rusqlite::Error::InvalidColumnType(column, String::new(), rusqlite::types::Type::Text)
     };
     let text = |column: usize| row.get::<_, String>(column);
+    let slot: u32 = row.get(0)?;
+    if slot >= CAPACITY {
+        return Err(rusqlite::Error::IntegralValueOutOfRange(0, slot.into()));
+    }
     Ok(Attachment {
-        slot: row.get(0)?,
+        slot,
         boot_id: text(1)?,
         interface: text(2)?,
         ifindex: row.get(3)?,
@@ -261,6 +268,25 @@ fn attachment(row: &Row<'_>) -> rusqlite::Result<Attachment> {
     })
 }
 
+/// Why `SQLite` could not open a database, which it does not say: nothing need be wrong with it.
+fn cannot_open(path: PathBuf) -> Error {
+    // As many files as SQLite has open.
+    let files = (0..4).map(|_| File::open(&path)).collect::<io::Result<Vec<_>>>();
+    match files {
+        Ok(_) if path.is_dir() => Error::State {
+            path,
+            problem: "a directory, not a database; move it away, or use another --state-dir",
+        },
+        Ok(_) => {
+            Error::Busy { path, problem: "it, or its -wal or -shm, could not be opened just now; try again" }
+        }
+        Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            Error::State { path, problem: "cannot be made in this directory; use another --state-dir" }
+        }
+        Err(source) => Error::Io { call: format!("open {}", path.display()), source },
+    }
+}
+
 fn classify(path: &Path, error: rusqlite::Error) -> Error {
     let path = path.to_owned();
     let senseless = matches!(
@@ -268,9 +294,7 @@ fn classify(path: &Path, error: rusqlite::Error) -> Error {
         rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..)
     );
     match error.sqlite_error_code() {
-        Some(ErrorCode::CannotOpen) => {
-            Error::State { path, problem: "cannot be opened; move it away, or use another --state-dir" }
-        }
+        Some(ErrorCode::CannotOpen) => cannot_open(path),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::State {
             path,
             problem: "damaged, or not a database; run: dpctl reset (removes every hook and starts anew)",

@@ -8,9 +8,11 @@ use rustix::process::{Resource, getrlimit};
 use dataplane_common::direction::Direction;
 
 use crate::attachment::Attachment;
+use crate::descriptors;
 use crate::error::Result;
 use crate::hook;
 use crate::netlink::Netlink;
+use crate::netns::NetNs;
 use crate::session::Session;
 use crate::sys;
 
@@ -43,7 +45,8 @@ pub fn look(attached: &[Attachment]) -> Vec<Fact> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let limits = [Resource::Nofile, Resource::Memlock].map(|resource| getrlimit(resource).current);
     vec![
-        jit(sysctl("net/core/bpf_jit_enable").as_deref()),
+        jit(of_first_namespace("net/core/bpf_jit_enable").as_deref()),
+        unprivileged(sysctl("kernel/unprivileged_bpf_disabled").as_deref()),
         cgroup2(&mounts),
         bridge_nf(sysctl("net/bridge/bridge-nf-call-iptables").as_deref()),
         rp_filter(&filters.map(filter).collect::<Vec<_>>()),
@@ -55,13 +58,29 @@ fn sysctl(name: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/sys/{name}")).ok().map(|value| value.trim().to_owned())
 }
 
-/// A kernel that always compiles shows no switch outside the first namespace.
+/// A switch that is shown in the machine's first network namespace only, which is that of pid 1.
+fn of_first_namespace(name: &str) -> Option<String> {
+    sysctl(name).or_else(|| NetNs::of_pid(1).and_then(|first| first.run(|| Ok(sysctl(name)))).ok().flatten())
+}
+
 fn jit(enabled: Option<&str>) -> Fact {
     match enabled {
         Some("0") => {
             surprise("bpf_jit", "off: programs are interpreted; sysctl net.core.bpf_jit_enable=1 helps")
         }
-        _ => plain("bpf_jit", "on"),
+        Some(_) => plain("bpf_jit", "on"),
+        None => plain("bpf_jit", "cannot be seen from this network namespace"),
+    }
+}
+
+fn unprivileged(disabled: Option<&str>) -> Fact {
+    match disabled {
+        Some("0") => surprise(
+            "unprivileged_bpf",
+            "on: anybody may load programs; sysctl kernel.unprivileged_bpf_disabled=2 forbids it",
+        ),
+        Some(_) => plain("unprivileged_bpf", "off"),
+        None => plain("unprivileged_bpf", "this kernel does not tell"),
     }
 }
 
@@ -76,9 +95,7 @@ fn cgroup2(mounts: &str) -> Fact {
 fn bridge_nf(calls: Option<&str>) -> Fact {
     match calls {
         Some("0") => plain("bridge_nf", "off: bridged packets pass iptables by"),
-        Some(_) => {
-            surprise("bridge_nf", "bridge-nf-call-iptables=1: bridged packets walk the host's iptables too")
-        }
+        Some(_) => surprise("bridge_nf", "bridge-nf-call-iptables=1: bridged packets walk iptables too"),
         None => plain("bridge_nf", "no br_netfilter: bridged packets pass iptables by"),
     }
 }
@@ -104,12 +121,10 @@ fn rp_filter(values: &[(String, Option<String>)]) -> Fact {
 
 /// Open files and locked bytes; `None` is any number.
 fn rlimit([files, locked]: [Option<u64>; 2]) -> Fact {
-    /// What a command has open at the most, and some room.
-    const NEEDED: u64 = 64;
     let number = |value: Option<u64>| value.map_or("unlimited".to_owned(), |value| value.to_string());
     let words = format!("{} open files, {} locked bytes", number(files), number(locked));
-    if files.is_some_and(|files| files < NEEDED) {
-        surprise("rlimit", format!("{words}: a command may need {NEEDED} files"))
+    if files.is_some_and(|files| files <= descriptors::NEEDED) {
+        surprise("rlimit", format!("{words}: few files; ulimit -n 1024 allows more"))
     } else {
         plain("rlimit", format!("{words} (not counted for BPF since Linux 5.11)"))
     }
@@ -180,7 +195,9 @@ mod tests {
         for (fact, is_surprise, words) in [
             (jit(Some("0")), true, "interpreted"),
             (jit(Some("1")), false, "on"),
-            (jit(None), false, "on"),
+            (jit(None), false, "cannot be seen"),
+            (unprivileged(Some("0")), true, "anybody"),
+            (unprivileged(Some("2")), false, "off"),
             (cgroup2(cgroup), false, "/sys/fs/cgroup"),
             (cgroup2("25 1 0:5 / /proc rw - proc proc rw"), true, "not mounted"),
             (bridge_nf(Some("1")), true, "bridge-nf-call-iptables=1"),
@@ -191,7 +208,7 @@ mod tests {
             (filters(&[("all", "0"), ("default", "0"), ("veth1", "1")]), true, "strict on veth1"),
             (filters(&[("all", "1"), ("default", "0"), ("veth1", "2")]), true, "strict on default"),
             (rlimit([Some(1024), None]), false, "1024 open files, unlimited locked bytes"),
-            (rlimit([Some(16), Some(65_536)]), true, "may need 64"),
+            (rlimit([Some(16), Some(65_536)]), true, "few files"),
         ] {
             assert!(fact.words.contains(words) && fact.is_surprise == is_surprise, "{fact:?}");
         }

@@ -1,9 +1,9 @@
-//! The kernel calls that no safe crate offers: links and small programs of bpf(2), and the cookie
-//! of a network namespace.
+//! The kernel calls that no safe crate offers: links and small programs of bpf(2), a new network
+//! namespace, and the cookie of one.
 //!
 //! Each attribute struct is the head of the kernel's `union bpf_attr` for its command
 //! (`include/uapi/linux/bpf.h`); the kernel takes what is beyond a struct's end as zero.
-#![expect(unsafe_code, reason = "bpf(2) and getsockopt(2) take pointers; this file is their address")]
+#![expect(unsafe_code, reason = "bpf(2), getsockopt(2) and unshare(2); this file is their address")]
 
 use std::ffi::CString;
 use std::io;
@@ -286,6 +286,12 @@ pub fn programs_on(ifindex: u32, direction: Direction) -> io::Result<Vec<u32>> {
         Err(error) => return Err(error),
     }
     Ok(ids)
+}
+
+/// Moves the calling thread into a network namespace of its own, which ends with the thread.
+pub fn enter_new_network_namespace() -> io::Result<()> {
+    // SAFETY: only sharing descriptors no longer could harm others, and that is not asked for.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.map_err(io::Error::from)
 }
 
 /// The clock of the programs, in nanoseconds.

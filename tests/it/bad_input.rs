@@ -7,6 +7,7 @@ use std::process::Command;
 
 use dataplane_tests::command::run;
 use dataplane_tests::dpctl::{Dpctl, binary, temporary_folder};
+use dataplane_tests::eventually::eventually;
 use dataplane_tests::skip;
 use dataplane_tests::topology::Topology;
 
@@ -46,6 +47,35 @@ fn an_interface_that_is_not_there_is_refused_with_near_names() {
     dpctl.leaves_nothing();
 }
 
+/// Its number is taken until its parent has asked for its end.
+#[test]
+fn a_process_that_has_ended_is_said_to_have() {
+    let topology = Topology::new(1);
+    let dpctl = attached(&topology);
+    let refusals = Refusals::of(&topology.host, &dpctl);
+    let mut ended = Command::new("true").spawn().expect("true starts");
+    let is_zombie = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", ended.id())).unwrap_or_default();
+        stat.contains(") Z ")
+    };
+    eventually("it has ended", is_zombie);
+    refusals.line(&format!("attach --pid {}", ended.id()), 3, &["the process has ended"]);
+    let pid = ended.id();
+    ended.wait().expect("it has ended");
+    refusals.line(&format!("attach --pid {pid}"), 3, &["no such process"]);
+    refusals.words("attach --netns", &[""], 3, &["'': no such network namespace; ip netns lists"]);
+    refusals.line("attach --netns /etc/passwd", 3, &["/etc/passwd: not a network namespace; ip netns lists"]);
+    refusals.changed_nothing();
+    let other = Dpctl::new(&topology.host);
+    assert_one_line(
+        &other.try_run("detach --all"),
+        3,
+        &["dpctl: nothing is attached, so there is nothing to detach"],
+    );
+    other.leaves_nothing();
+    dpctl.leaves_nothing();
+}
+
 #[test]
 fn what_is_no_veth_is_refused_unless_forced() {
     let topology = Topology::new(1);
@@ -75,7 +105,8 @@ fn a_pair_within_one_namespace_is_limited_and_said_to_be() {
     let dpctl = Dpctl::new(&topology.host);
     let attach = dpctl.run("attach --rate 1mbit here veth1");
     assert_eq!(attach.stderr.lines().count(), 1, "{attach}");
-    assert!(attach.stderr.starts_with("dpctl: here: its peer is in this namespace"), "{attach}");
+    let said = "dpctl: here: limited and counted, but its peer is in this namespace too";
+    assert!(attach.stderr.starts_with(said), "{attach}");
     let attach = dpctl.run("attach --rate 1mbit --burst 1000 veth1");
     assert_eq!(attach.stderr.lines().count(), 1, "{attach}");
     assert!(attach.stderr.contains("burst 1000b is below one full frame"), "{attach}");
@@ -87,19 +118,7 @@ fn hostile_names_are_refused_as_one_printable_line() {
     let topology = Topology::new(1);
     let dpctl = attached(&topology);
     let refusals = Refusals::of(&topology.host, &dpctl);
-    for name in [
-        "a/b",
-        "../veth1",
-        "/dev/null",
-        "veth%d",
-        "sixteen_bytes_xy",
-        "a:b",
-        ".",
-        "..",
-        "\u{1b}[2Jx",
-        "a\tb",
-        "x\ny",
-    ] {
+    for name in ["a/b", "../veth1", "/dev/null", "veth1/", ".", "..", "\u{1b}[2Jx", "a\tb", "x\ny"] {
         for verb in ["attach", "detach", "show", "stats"] {
             refusals.words(verb, &[name], 2, &["not an interface name"]);
         }
@@ -114,7 +133,7 @@ fn hostile_names_are_refused_as_one_printable_line() {
     let no_text = OsStr::from_bytes(b"veth\xff1");
     assert_one_line(&run(dpctl.command("attach").arg(no_text)), 2, &[]);
     let long = "x".repeat(100_000);
-    refusals.words("attach", &[&long], 2, &["xxx", "longer than 15 bytes"]);
+    refusals.words("attach", &[&long], 2, &["xxx", "longer than 127 bytes"]);
     for twice in ["attach veth1 veth1", "detach veth1 veth1", "limit set veth1 dev veth1 --rate 1mbit"] {
         refusals.line(twice, 2, &[]);
     }
@@ -243,7 +262,11 @@ fn what_the_command_line_does_not_know_is_refused_in_one_line() {
         ("attach --burst 10k veth1", "--burst"),
         ("detach", "IFACE"),
         ("detach --all veth1", "--all"),
-        ("limit", "which command"),
+        ("limit", "which command? dpctl limit --help"),
+        ("limit bogus", "dpctl limit --help lists"),
+        ("limit clear --rate 1mbit veth1", "dpctl limit clear --help lists"),
+        ("attach --frob veth1", "dpctl attach --help lists"),
+        ("frobnicate", "dpctl --help lists"),
         ("limit set", "IFACE"),
         ("limit set veth1", "which limit"),
         ("limit set --rate 1mbit", "IFACE"),

@@ -6,8 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use dataplane_tests::command::run;
-use dataplane_tests::dpctl::{Dpctl, binary, unmount_below};
+use dataplane_tests::dpctl::{Dpctl, binary, temporary_folder, unmount_below};
 use dataplane_tests::leftovers::files;
+use dataplane_tests::skip;
 use dataplane_tests::topology::Topology;
 use rusqlite::Connection;
 
@@ -41,6 +42,11 @@ const DAMAGES: &[Damage] = &[
         said: "dpctl reset",
     },
     Damage {
+        what: "a slot beyond the maps",
+        act: |file| execute(file, "UPDATE attachment SET slot = 99999"),
+        said: "holds a row that makes no sense; run: dpctl reset",
+    },
+    Damage {
         what: "a newer version",
         act: |file| execute(file, "PRAGMA user_version = 99"),
         said: "newer dpctl",
@@ -50,7 +56,7 @@ const DAMAGES: &[Damage] = &[
         act: |file| execute(file, "PRAGMA application_id = 42"),
         said: "not a database of dpctl",
     },
-    Damage { what: "a directory", act: directory, said: "state.db" },
+    Damage { what: "a directory", act: directory, said: "a directory, not a database" },
 ];
 
 /// Without the log, what is in the file counts.
@@ -180,10 +186,80 @@ fn a_state_directory_that_is_none_is_refused() {
     assert_one_line(&dpctl.try_run("attach veth1"), 7, &[&path, "not a directory"]);
     assert!(!dpctl.bpffs_dir().exists(), "made for nothing");
     fs::remove_file(&file).expect("it is ours");
-    for (state, code) in [("/proc/nowhere", 1), ("/dev/null", 7), ("", 2)] {
+    for (state, code, words) in [
+        ("/proc/nowhere", 1, "/proc/nowhere: cannot be made (no such file or directory); choose another"),
+        ("/dev/null", 7, "/dev/null: not a directory; choose another"),
+        ("/etc/passwd/deeper", 7, "/etc/passwd: not a directory; choose another"),
+        ("", 2, "--state-dir"),
+    ] {
         let mut command = topology.host.command(&binary().to_string_lossy());
         command.args(["--state-dir", state, "--bpffs-dir"]).arg(dpctl.bpffs_dir()).args(["attach", "veth1"]);
-        assert_one_line(&run(&mut command), code, &[]);
+        assert_one_line(&run(&mut command), code, &[words]);
+    }
+    assert!(!dpctl.bpffs_dir().exists(), "made for nothing");
+    dpctl.leaves_nothing();
+}
+
+/// Nothing was there before, and nothing is there after.
+#[test]
+fn a_first_attach_that_fails_leaves_no_directory() {
+    let topology = Topology::new(1);
+    let folder = temporary_folder();
+    let at = |path: &Path| folder.path().join(path);
+    let (read_only, file) = (at(Path::new("read-only")), at(Path::new("file")));
+    fs::create_dir(&read_only).expect("the folder is ours");
+    fs::write(&file, "").expect("the folder is ours");
+    topology.host.run(&format!("mount -t tmpfs -o ro tmpfs {}", read_only.display()));
+    let state = at(Path::new("state"));
+    for (state, bpffs, words) in [
+        (&state, Path::new("/proc/nowhere"), "/proc/nowhere: cannot be made"),
+        (&state, &read_only.join("bpf"), "cannot be made (read-only file system); choose another"),
+        (&state, &file.join("bpf"), "not a directory; choose another"),
+        (
+            &read_only.join("state"),
+            &at(Path::new("bpf")),
+            "cannot be made (read-only file system); choose another",
+        ),
+    ] {
+        let mut command = topology.host.command(&binary().to_string_lossy());
+        command.arg("--state-dir").arg(state).arg("--bpffs-dir").arg(bpffs).args(["attach", "veth1"]);
+        let refused = run(&mut command);
+        assert!(refused.code != 0 && refused.stderr.contains(words), "{words}: {refused}");
+        assert_eq!(refused.stderr.lines().count(), 1, "{refused}");
+        let mut left: Vec<PathBuf> =
+            fs::read_dir(folder.path()).expect("it is ours").flatten().map(|entry| entry.path()).collect();
+        left.sort();
+        assert_eq!(left, [file.clone(), read_only.clone()], "{refused}");
+    }
+    unmount_below(folder.path());
+}
+
+/// A sound database is not blamed for it, and nothing is told of `dpctl`'s inside.
+#[test]
+fn too_few_open_files_are_more_or_are_named() {
+    if !Path::new("/usr/bin/setpriv").exists() {
+        skip!("setpriv is not installed (apt-get install util-linux)");
+    }
+    let topology = Topology::new(1);
+    let dpctl = Dpctl::new(&topology.host);
+    dpctl.run(&format!("attach {TIGHT} veth1"));
+    // Without that capability nobody raises what was lowered for good.
+    let powerless = "setpriv --bounding-set -sys_resource";
+    for (files, wrapper) in [("-Sn 12", ""), ("-Sn 6", ""), ("-n 12", powerless), ("-n 6", powerless)] {
+        let line = format!(
+            "{wrapper} sh -c 'ulimit {files}; exec {} --state-dir {} --bpffs-dir {} ls -o json'",
+            binary().display(),
+            dpctl.state_dir().display(),
+            dpctl.bpffs_dir().display()
+        );
+        let ls = run(topology.host.command("sh").args(["-c", &line]));
+        if wrapper.is_empty() {
+            assert_eq!(ls.ok().json()[0]["interface"], "veth1");
+        } else {
+            let allowed = files.trim_start_matches("-n ");
+            let words = format!("{allowed} open files are allowed, and a command needs 64; run: ulimit -n");
+            assert_one_line(&ls, 6, &[&words]);
+        }
     }
     dpctl.leaves_nothing();
 }

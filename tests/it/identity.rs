@@ -1,14 +1,19 @@
 //! An attachment belongs to its device: whatever the device is called, as long as it lives, and
 //! never to another one with its number.
 
+use std::time::Duration;
+
 use dataplane_common::direction::Direction;
+use dataplane_tests::command::run;
 use dataplane_tests::dpctl::Dpctl;
+use dataplane_tests::eventually::{eventually, pass};
 use dataplane_tests::hooks;
+use dataplane_tests::leftovers::processes_with;
 use dataplane_tests::netns::Namespace;
 use dataplane_tests::skip;
 use dataplane_tests::state::State;
 use dataplane_tests::topology::Topology;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::attach::program_ids;
 use crate::limited::{TIGHT, assert_free_both, assert_limited_both};
@@ -26,6 +31,13 @@ fn a_renamed_interface_keeps_its_limit_and_answers_to_its_new_name() {
         assert_limited_both(&topology, 1, "renamed");
         let rows = dpctl.json("ls");
         assert_eq!((&rows[0]["interface"], rows.as_array().map(Vec::len)), (&json!("renamed"), Some(1)));
+        // Its old name is no lie about its limit.
+        for line in ["detach veth1", "show veth1", "limit clear veth1", "stats veth1"] {
+            let refused = dpctl.try_run(line);
+            assert_eq!((refused.code, refused.stderr.lines().count()), (3, 1), "{refused}");
+            assert!(refused.stderr.contains("it is called renamed now"), "{refused}");
+            assert!(!refused.stderr.contains("is gone"), "{refused}");
+        }
         dpctl.run("limit set renamed --rate 1gbit");
         assert_free_both(&topology, 1, "set by the new name");
         dpctl.run(&format!("attach {TIGHT} renamed"));
@@ -33,12 +45,75 @@ fn a_renamed_interface_keeps_its_limit_and_answers_to_its_new_name() {
         assert_eq!(dpctl.json("show renamed")[0]["interface"], "renamed");
         assert_eq!(dpctl.json("stats")[0]["interface"], "renamed");
         assert_eq!(dpctl.run("reconcile").stdout, "", "healthy");
-        assert_eq!(dpctl.try_run("detach veth1").code, 3);
         dpctl.run("detach renamed");
         assert_free_both(&topology, 1, "detached");
         topology.host.ip("link set renamed name veth1");
         dpctl.leaves_nothing();
     }
+}
+
+/// `ip` takes alternative names everywhere, and longer ones than a first name can be.
+#[test]
+fn an_alternative_name_is_a_name_for_every_command() {
+    let topology = Topology::new(1);
+    let long = format!("a:long-{}", "n".repeat(100));
+    topology.host.ip(&format!("link property add dev veth1 altname lan altname {long}"));
+    let dpctl = Dpctl::new(&topology.host);
+    for name in ["lan", &long] {
+        dpctl.run(&format!("attach {TIGHT} {name}"));
+        for listing in
+            ["ls".to_owned(), format!("show {name}"), format!("stats {name}"), format!("limit show {name}")]
+        {
+            let rows = dpctl.json(&listing);
+            assert_eq!(
+                (&rows[0]["interface"], rows.as_array().map(Vec::len)),
+                (&json!("veth1"), Some(1)),
+                "{listing}"
+            );
+        }
+        dpctl.run(&format!("limit set {name} --rate 1mbit"));
+        assert_eq!(dpctl.attachment("veth1")["from_container"]["rate_bits_per_s"], 1_000_000);
+        dpctl.run(&format!("limit clear dev {name}"));
+        let twice = dpctl.try_run(&format!("detach veth1 {name}"));
+        assert_eq!(twice.code, 2, "{twice}");
+        assert!(twice.stderr.contains("another name of veth1, given twice"), "{twice}");
+        dpctl.run(&format!("detach {name}"));
+        assert_eq!(dpctl.json("ls"), json!([]));
+    }
+    dpctl.leaves_nothing();
+}
+
+#[test]
+fn stats_watch_notes_a_veth_that_vanished_once_and_goes_on_without_it() {
+    let topology = Topology::new(2);
+    let dpctl = Dpctl::new(&topology.host);
+    dpctl.run("attach --rate 1mbit veth1 veth2");
+    for (names, code, rows_left) in [("", 0, 1), ("veth1 veth2", 0, 1), ("veth1", 3, 1)] {
+        let mut command = dpctl.command(&format!("stats --watch --count 4 -o json {names}"));
+        // After its first round: what vanished before is not its to note.
+        let watched = std::thread::scope(|scope| {
+            let watch = scope.spawn(move || run(&mut command));
+            eventually("it watches", || !processes_with(&dpctl.state_dir()).is_empty());
+            pass(Duration::from_millis(1500));
+            topology.host.ip("link del veth1");
+            watch.join().expect("it runs to its end")
+        });
+        assert_eq!(watched.code, code, "{names}: {watched}");
+        let notes =
+            watched.stderr.lines().filter(|line| line.starts_with("dpctl: veth1: the interface is gone"));
+        assert_eq!(notes.count(), 1, "{names}: {watched}");
+        let tables: Vec<Value> = serde_json::Deserializer::from_str(&watched.stdout)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .expect("JSON");
+        let last = tables.last().and_then(Value::as_array).map(Vec::len);
+        assert_eq!(last, Some(rows_left), "{names}: {watched}");
+        assert!(code != 0 || tables.len() == 4, "{names}: {watched}");
+        topology.host.ip("link add veth1 type veth peer name peer1");
+        dpctl.run("attach --rate 1mbit veth1");
+    }
+    topology.host.ip("link del veth1");
+    dpctl.leaves_nothing();
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use dataplane_tests::command::{Output, run, run_with_input};
 use dataplane_tests::dpctl::{Dpctl, binary, temporary_folder, unmount_below};
+use dataplane_tests::eventually::eventually;
 use dataplane_tests::leftovers::{Snapshot, files, mounts};
 use dataplane_tests::netns::Namespace;
 use dataplane_tests::skip;
@@ -52,6 +53,71 @@ fn instances_of_two_namespaces_share_directories_and_nothing_else() {
     let left = Snapshot::of(&one.host, folder.path()).since(&before);
     unmount_below(folder.path());
     assert!(left.is_empty(), "{left:#?}");
+}
+
+/// The pins, the maps' memory and the database of a container host's namespace do not outlive it
+/// for ever; and what somebody holds still is not taken for gone.
+#[test]
+fn an_instance_whose_namespace_is_gone_is_named_and_cleared_away() {
+    let one = Topology::new(1);
+    let folder = temporary_folder();
+    let at = |topology: &Topology, line: &str| dpctl_n(&topology.host, folder.path(), line);
+    at(&one, &format!("attach {TIGHT} veth1")).ok();
+    let alone = files(folder.path());
+    for held in [false, true] {
+        let two = Topology::new(1);
+        at(&two, "attach --rate 1mbit veth1").ok();
+        if held {
+            at(&two, "detach veth1").ok();
+        }
+        assert_eq!(at(&one, "reconcile").ok().stdout, "", "it is there");
+        let holder = held.then(|| fs::File::open(two.host.path()).expect("it has a name"));
+        drop(two);
+        if let Some(holder) = holder {
+            assert_eq!(at(&one, "reconcile").ok().stdout, "", "an open file holds it");
+            assert_ne!(files(folder.path()), alone);
+            drop(holder);
+        }
+        // The kernel takes a namespace down a little later.
+        eventually("it is found gone", || at(&one, "reconcile --check").code == 8);
+        let doctor = at(&one, "doctor -o json");
+        let named = doctor.stdout.contains("its network namespace is gone; run: dpctl reconcile");
+        assert!(doctor.code == 8 && named, "{doctor}");
+        let cleared = at(&one, "reconcile").ok().stdout;
+        assert!(
+            cleared.lines().count() == 1 && cleared.ends_with("its network namespace is gone: removed\n"),
+            "{cleared}"
+        );
+        assert_eq!(files(folder.path()), alone);
+        assert_eq!(at(&one, "reconcile --check").ok().stdout, "");
+    }
+    assert_limited_both(&one, 1, "the other one is gone");
+    at(&one, "reset --yes").ok();
+    assert_eq!((files(folder.path()), mounts(folder.path())), (vec![], vec![]));
+}
+
+/// Only in its own namespace can a filter of clsact be seen.
+#[test]
+fn an_instance_that_may_have_filters_still_is_named_and_left_alone() {
+    let (one, two) = (Topology::new(1), Topology::new(1));
+    let folder = temporary_folder();
+    let at = |topology: &Topology, line: &str| dpctl_n(&topology.host, folder.path(), line);
+    at(&two, "attach --rate 1mbit --hook clsact veth1").ok();
+    let before = files(folder.path());
+    drop(two);
+    let mut doctor = at(&one, "doctor -o json");
+    eventually("it is out of sight", || {
+        doctor = at(&one, "doctor -o json");
+        doctor.stdout.contains("filters of clsact can be seen in there only; if it is gone: rm -r ")
+    });
+    assert_eq!(doctor.code, 0, "{doctor}");
+    assert_eq!(at(&one, "reconcile").ok().stdout, "");
+    assert_eq!(files(folder.path()), before);
+    // As it is told.
+    let advice = doctor.stdout.split("if it is gone: ").nth(1).and_then(|rest| rest.split('"').next());
+    one.host.run(advice.expect("it is there"));
+    assert_eq!(at(&one, "doctor -o json").stdout.matches("\"instances\"").count(), 0);
+    unmount_below(folder.path());
 }
 
 #[test]

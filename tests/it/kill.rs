@@ -1,13 +1,17 @@
 //! Commands that are killed or hindered, and what they are run on.
 
-use std::env;
+use std::{env, fs};
 
 use dataplane_tests::dpctl::Dpctl;
+use dataplane_tests::eventually::eventually;
+use dataplane_tests::hooks;
+use dataplane_tests::leftovers::files;
 use dataplane_tests::machine;
 use dataplane_tests::skip::say;
 use dataplane_tests::state::State;
 use dataplane_tests::strace;
 use dataplane_tests::topology::Topology;
+use rusqlite::Connection;
 
 use crate::limited::{TIGHT, assert_limited_both};
 use crate::pairs::add_pairs;
@@ -15,13 +19,15 @@ use crate::pairs::add_pairs;
 /// A command, and what goes before it.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// Run before, with `TIGHT` and `MANY` spelled out.
+    /// Run before, with `TIGHT` and `MANY` spelled out; see [`Ground::spoil`] for what is no command.
     before: &'static [&'static str],
     command: &'static str,
     /// Whether box 1 is limited from before the command to after it.
     limited: bool,
     /// What the command may answer when it finds its work done.
     pub(crate) done: i32,
+    /// What `ls` may answer before it, and after a kill that changed nothing.
+    pub(crate) listed: i32,
 }
 
 const fn scenario(
@@ -30,7 +36,7 @@ const fn scenario(
     command: &'static str,
     limited: bool,
 ) -> Scenario {
-    Scenario { name, before, command, limited, done: 0 }
+    Scenario { name, before, command, limited, done: 0, listed: 0 }
 }
 
 const LIMITED: &[&str] = &["attach TIGHT veth1"];
@@ -51,6 +57,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { done: 3, ..scenario("detach", LIMITED_MANY, "detach many0", true) },
     Scenario { done: 3, ..scenario("detach of many", LIMITED_MANY, "detach MANY", true) },
     Scenario { done: 3, ..scenario("detach, clsact", LIMITED_CLSACT, "detach veth1", false) },
+    scenario(
+        "reconcile",
+        &["attach TIGHT veth1", "attach MANY", "unpin from_container_1"],
+        "reconcile",
+        true,
+    ),
+    Scenario {
+        listed: 7,
+        ..scenario("upgrade of a layout", &["attach TIGHT veth1", "old layout"], "upgrade", true)
+    },
+    // Killed while it ends what one killed before it has begun.
+    scenario("settle", &["attach TIGHT veth1", "attach MANY", "half detached"], "ls", true),
     scenario("reset", LIMITED_MANY, "reset --yes", false),
     scenario("reset, clsact", LIMITED_CLSACT, "reset --yes", false),
 ];
@@ -88,9 +106,39 @@ impl<'t> Ground<'t> {
     pub(crate) fn prepare(&self) -> State {
         self.dpctl.run("reset --yes");
         for line in self.scenario.before {
-            self.dpctl.run(&self.words(line));
+            if !self.spoil(line) {
+                self.dpctl.run(&self.words(line));
+            }
         }
         self.state()
+    }
+
+    /// Does what no command does; `false` for a command.
+    #[track_caller]
+    fn spoil(&self, line: &str) -> bool {
+        if let Some(pin) = line.strip_prefix("unpin ") {
+            let hooks = || self.state().lines("tcx:").count();
+            let before = hooks();
+            fs::remove_file(self.dpctl.pin(pin)).expect("bpffs removes");
+            // The kernel detaches a link that nobody holds a little later.
+            eventually("the link is gone", || !hooks::has_tcx() || hooks() < before);
+            return true;
+        }
+        match line {
+            "old layout" => {
+                let layout = self.dpctl.pin("SLOTS").parent().expect("a directory").to_owned();
+                fs::rename(&layout, layout.with_file_name("layout_0")).expect("bpffs renames");
+            }
+            "half detached" => {
+                let all = files(&self.dpctl.state_dir());
+                let file = all.iter().find(|file| file.ends_with("state.db")).expect("there is one");
+                let connection = Connection::open(file).expect("it is a database");
+                let mark = "UPDATE attachment SET state = 'removing' WHERE interface LIKE 'many%'";
+                connection.execute_batch(mark).expect("it takes that");
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// The command, ready to run.

@@ -187,9 +187,10 @@ fn doctor_says_where_pins_lie_and_how_many_are_attached() {
         for (check, result) in [("bpffs", bpffs), ("attachments", attachments)] {
             let row = json!({"check": check, "ok": true, "result": result});
             assert!(rows.as_array().is_some_and(|rows| rows.contains(&row)), "{row} is not in {rows:#}");
+            // Long ones are broken, between words.
             let words: Vec<&str> = [check, "ok"].into_iter().chain(result.split(' ')).collect();
-            let is_line = |line: &str| line.split_whitespace().eq(words.iter().copied());
-            assert!(table.lines().any(is_line), "{words:?} is no line of\n{table}");
+            let table: Vec<&str> = table.split_whitespace().collect();
+            assert!(table.windows(words.len()).any(|part| part == words), "{words:?} is not in {table:?}");
         }
     };
     says(&none, "none");
@@ -197,6 +198,42 @@ fn doctor_says_where_pins_lie_and_how_many_are_attached() {
     says(&folder, "2");
     dpctl.run("detach veth1");
     says(&folder, "1");
+    dpctl.leaves_nothing();
+}
+
+/// Lines fit a terminal, and docs/errors.md shows the checks that there are.
+#[test]
+fn doctor_and_show_are_eighty_columns_wide_and_documented() {
+    let topology = Topology::new(1);
+    let dpctl = Dpctl::new(&topology.host);
+    dpctl.run("attach --rate 10mbit veth1");
+    for line in ["doctor", "show veth1", "ls", "stats"] {
+        let text = dpctl.run(line).stdout;
+        // A path has no place to be broken at.
+        let wide = |line: &&str| line.len() > 80 && !line.contains("/tmp/");
+        assert_eq!(text.lines().filter(wide).collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+    let page = include_str!("../../docs/errors.md");
+    let sample =
+        page.split("# dpctl doctor\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a sample");
+    let names = |table: &str| -> Vec<String> {
+        let lines = table.lines().filter(|line| !line.starts_with(' '));
+        lines.filter_map(|line| line.split("  ").next().map(str::to_owned)).collect()
+    };
+    let doctor = dpctl.run("doctor").stdout;
+    // Others' programs on this machine are its own.
+    let doctor: Vec<String> = names(&doctor).into_iter().filter(|name| name != "others").collect();
+    assert_eq!(names(sample), doctor);
+    assert_eq!(
+        dpctl
+            .json("doctor")
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|row| row["check"] == "clsact" && row["result"] == "yes")
+            .count(),
+        1
+    );
     dpctl.leaves_nothing();
 }
 

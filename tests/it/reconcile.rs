@@ -5,6 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData};
+use aya::programs::SchedClassifier;
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::tc::SchedClassifierLink;
 use dataplane_tests::dpctl::Dpctl;
 use dataplane_tests::eventually::eventually;
 use dataplane_tests::hooks;
@@ -30,6 +33,12 @@ const DAMAGES: &[Damage] = &[
         hook: Some("tcx"),
         act: remove_link,
         said: "veth1: from_container is not attached: attached",
+    },
+    Damage {
+        what: "another program is put on a pinned link",
+        hook: Some("tcx"),
+        act: hijack_link,
+        said: "veth1: from_container is another program: swapped",
     },
     Damage {
         what: "a map entry is removed",
@@ -95,6 +104,14 @@ fn remove_link(topology: &Topology, dpctl: &Dpctl<'_>) {
     });
 }
 
+/// `BPF_LINK_UPDATE` by somebody else: the link is ours still.
+fn hijack_link(_: &Topology, dpctl: &Dpctl<'_>) {
+    let link = PinnedLink::from_pin(dpctl.pin("from_container_0")).expect("it is pinned");
+    let link = SchedClassifierLink::try_from(FdLink::from(link)).expect("a tcx link");
+    let mut other = SchedClassifier::from_pin(dpctl.pin("to_container")).expect("it is pinned");
+    other.attach_to_link(link).expect("root may");
+}
+
 fn slots(dpctl: &Dpctl<'_>) -> HashMap<MapData, u32, u32> {
     let data = MapData::from_pin(dpctl.pin("SLOTS")).expect("it is pinned");
     HashMap::try_from(Map::HashMap(data)).expect("a hash map")
@@ -156,6 +173,13 @@ fn reconcile_finds_says_and_repairs_what_was_broken() {
         let check = dpctl.try_run("reconcile --check");
         assert_eq!((check.code, check.stderr.as_str()), (8, ""), "{what}: {check}");
         State::of(&topology.host, &dpctl).assert_is(&broken, &format!("{what}: --check changes nothing"));
+        if ["a link's pin is removed", "clsact is removed"].contains(what) {
+            let ls = dpctl.run("ls");
+            let said = "dpctl: veth1: not in force, since hooks are missing; run: dpctl reconcile\n";
+            assert_eq!(ls.stderr, said, "{what}: {ls}");
+            let show = dpctl.run("show veth1");
+            assert!(show.stdout.contains("ours missing; run: dpctl reconcile"), "{what}: {show}");
+        }
         assert_eq!(dpctl.try_run("doctor").code, 8, "{what}");
 
         let repair = dpctl.run("reconcile");

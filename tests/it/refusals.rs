@@ -1,6 +1,6 @@
 //! Asking for a refusal, and for an unchanged host after it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dataplane_tests::command::{Output, run_with_input};
 use dataplane_tests::dpctl::Dpctl;
@@ -35,7 +35,7 @@ fn host_state(host: &Namespace) -> String {
 pub(crate) struct Refusals<'t> {
     host: &'t Namespace,
     dpctl: &'t Dpctl<'t>,
-    before: (String, State, Vec<PathBuf>),
+    before: (String, State, [Vec<PathBuf>; 2]),
 }
 
 impl<'t> Refusals<'t> {
@@ -67,16 +67,33 @@ impl<'t> Refusals<'t> {
     /// Fails unless all is as it was.
     #[track_caller]
     pub(crate) fn changed_nothing(self) {
-        let (host, state, pins) = everything(self.host, self.dpctl);
+        let (host, state, files) = everything(self.host, self.dpctl);
         assert_eq!(self.before.0, host, "the host was changed");
         state.assert_is(&self.before.1, "after what was refused");
-        assert_eq!(self.before.2, pins, "pins");
+        assert_eq!(self.before.2, files, "pins, and what is in the directory of the state");
     }
 }
 
 #[track_caller]
-fn everything(host: &Namespace, dpctl: &Dpctl<'_>) -> (String, State, Vec<PathBuf>) {
-    (host_state(host), State::of(host, dpctl), files(&dpctl.bpffs_dir()))
+fn everything(host: &Namespace, dpctl: &Dpctl<'_>) -> (String, State, [Vec<PathBuf>; 2]) {
+    (host_state(host), State::of(host, dpctl), [files(&dpctl.bpffs_dir()), tree(&dpctl.state_dir())])
+}
+
+/// A directory, if there is one, and all below it; SQLite makes and removes its log as it likes.
+fn tree(path: &Path) -> Vec<PathBuf> {
+    let name = path.to_string_lossy();
+    if !path.exists() || name.ends_with("-wal") || name.ends_with("-shm") {
+        return Vec::new();
+    }
+    let mut below: Vec<PathBuf> = std::fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flat_map(|entry| tree(&entry.path()))
+        .collect();
+    below.push(path.to_owned());
+    below.sort();
+    below
 }
 
 /// One line on standard error, and no other word.

@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod build;
 mod command;
+mod commit;
 mod demo;
 mod ebpf;
 mod interrupt;

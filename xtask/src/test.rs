@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::packages::Purpose;
 use crate::tally::Tally;
 use crate::vm::{self, Guests};
-use crate::{build, command, setup, workspace};
+use crate::{build, command, commit, setup, workspace};
 
 /// `filters` are parts of test names, as cargo takes them; `full` without any also records the run.
 pub(crate) fn run(full: bool, filters: &[String]) -> Result<()> {
@@ -115,7 +115,7 @@ fn record(tally: &Tally, guests: Option<&Guests>) -> Result<String> {
     let date = command::stdout("ask for the date", Command::new("date").args(["-u", "+%F"]))?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("read the kernel's version")?;
     let kernel = version(&kernel);
-    let (head, changes) = commit()?;
+    let (head, changes) = commit::current()?;
     let folder = PathBuf::from("tests/runs").join(format!("{}-{kernel}-{head}", date.trim()));
     let cpus = fs::read_to_string("/proc/cpuinfo").context("read the kind of CPU")?;
     let mut text = summary(tally, date.trim(), kernel, &cpu(&cpus), &format!("{head}{changes}"));
@@ -157,21 +157,6 @@ fn cpu(cpuinfo: &str) -> String {
     let models: Vec<String> = cpuinfo.lines().filter_map(model).collect();
     let name = models.first().map_or("unknown", String::as_str);
     format!("{} x {name}", models.len().max(1))
-}
-
-/// The commit's short name, and what the tree has beyond it.
-fn commit() -> Result<(String, &'static str)> {
-    let git = |arguments: &[&str]| {
-        let mut git = Command::new("git");
-        command::output("ask git", git.args(arguments).current_dir(workspace::root()))
-    };
-    let head = git(&["rev-parse", "--short", "HEAD"])?;
-    if !head.status.success() {
-        return Ok(("none".to_owned(), ""));
-    }
-    let changes =
-        if git(&["status", "--porcelain"])?.stdout.is_empty() { "" } else { ", with uncommitted changes" };
-    Ok((String::from_utf8_lossy(&head.stdout).trim().to_owned(), changes))
 }
 
 #[cfg(test)]

@@ -44,8 +44,8 @@ pub struct Attach {
     /// The container's interface, with --pid or --netns
     #[arg(long, value_name = "NAME", default_value = "eth0")]
     interface: String,
-    /// How the programs hang on the interface: auto (tcx where the kernel has it, from 6.6 on),
-    /// tcx or clsact
+    /// Kind of hook that the programs are attached to: tcx, clsact, or auto (tcx where the kernel
+    /// has it, from Linux 6.6 on; else clsact)
     #[arg(long, value_enum, hide_possible_values = true, default_value_t = HookChoice::Auto)]
     hook: HookChoice,
     /// Before or after the programs that others have attached [default: last]
@@ -113,15 +113,24 @@ impl Attach {
         }
         let mut session = Session::change(&directories, "attach").await?;
         note_departed(&session.departed);
+        match self.attach(&mut session, &names, request).await {
+            Ok(devices) => {
+                self.limits.note_surprises();
+                note_local_pairs(&devices, request.limits);
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => Err(session.give_up(error)),
+        }
+    }
+
+    async fn attach(&self, session: &mut Session, names: &[String], request: Request) -> Result<Vec<Device>> {
         // Under the lock: while it was waited for, a number may have got another owner.
-        let devices = self.devices(&session.netlink, &names).await?;
+        let devices = self.devices(&session.netlink, names).await?;
         self.note_found(&devices);
         let progress = Progress::new("attach", devices.len());
-        attach(&mut session, &devices, request, |done| progress.set(done)).await?;
+        attach(session, &devices, request, |done| progress.set(done)).await?;
         progress.finish();
-        self.limits.note_surprises();
-        note_local_pairs(&devices);
-        Ok(ExitCode::SUCCESS)
+        Ok(devices)
     }
 
     fn names(&self) -> Result<Vec<String>> {
@@ -173,17 +182,18 @@ impl Attach {
     }
 }
 
-fn note_local_pairs(devices: &[Device]) {
+fn note_local_pairs(devices: &[Device], limits: Limits) {
     const FEW: usize = 5;
+    let done = if limits == Limits::default() { "counted" } else { "limited and counted" };
     let local: Vec<&Device> =
         devices.iter().filter(|device| device.is_veth() && device.peer_is_here()).collect();
     for device in local.iter().take(FEW) {
         note(&format!(
-            "{}: its peer is in this namespace too, so this is no container's veth; it is limited, no more",
+            "{}: {done}, but its peer is in this namespace too: is it a container's veth?",
             device.name
         ));
     }
     if local.len() > FEW {
-        note(&format!("so are the peers of {} more", local.len() - FEW));
+        note(&format!("and {} more have their peers in this namespace", local.len() - FEW));
     }
 }

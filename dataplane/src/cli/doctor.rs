@@ -43,7 +43,11 @@ impl Doctor {
                         Verdict::Known => "--",
                         Verdict::Wrong => "!!",
                     };
-                    table.row([(*what).to_owned(), mark.to_owned(), words.clone()]);
+                    let (mut what, mut mark) = (*what, mark);
+                    for line in lines(words) {
+                        table.row([what.to_owned(), mark.to_owned(), line]);
+                        (what, mark) = ("", "");
+                    }
                 }
                 table.render(global.color)
             }
@@ -62,5 +66,35 @@ fn row(check: &Check) -> Row {
             Otherwise::Refused => "refused",
             Otherwise::Instead(instead) => instead,
         }),
+    }
+}
+
+/// Words in lines that leave room for the two columns before them; a longer word has its own.
+fn lines(text: &str) -> Vec<String> {
+    const WIDTH: usize = 58;
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        match lines.last_mut() {
+            Some(last) if line == 0 || line + 1 + word.chars().count() <= WIDTH => {
+                last.extend([if line == 0 { "" } else { " " }, word]);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_results_are_broken_between_words() {
+        assert_eq!(lines("on"), ["on"]);
+        let (long, path) = ("word ".repeat(30), "/".repeat(70));
+        let broken = lines(&format!("{long}{path} end"));
+        assert_eq!(broken.join(" "), format!("{long}{path} end"));
+        assert!(broken.iter().all(|line| line.len() <= 58 || *line == path), "{broken:?}");
     }
 }

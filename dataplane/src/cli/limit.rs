@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::limit_options::{LimitOptions, NOTATION};
-use super::ls::{named_now, render};
+use super::ls::render;
 use super::output::print;
 use super::{Global, note_departed};
 use crate::attachment::Limits;
@@ -117,8 +117,7 @@ async fn show(targets: &Targets, global: &Global) -> Result<()> {
         return Err(Error::nothing_attached(names.first()));
     };
     note_departed(&session.departed);
-    session.attachments_of(names).await?;
-    let mut rows = named_now(&session).await?;
-    rows.retain(|row| names.contains(&row.interface));
+    let mut rows = session.attachments_of(names).await?;
+    rows.sort_by(|a, b| a.interface.cmp(&b.interface));
     print(&render(&rows, global.output, global.color)?)
 }

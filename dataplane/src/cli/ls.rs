@@ -1,6 +1,6 @@
 //! `dpctl ls`
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -13,6 +13,7 @@ use super::table::{Align, Table};
 use super::{Color, Format, Global, note, note_departed};
 use crate::attachment::Attachment;
 use crate::error::Result;
+use crate::hook;
 use crate::session::Session;
 
 /// Lists the attachments with the limits in force
@@ -27,7 +28,9 @@ impl Ls {
         let rows = match Session::look(&global.directories(), "ls").await? {
             Some(session) => {
                 note_departed(&session.departed);
-                named_now(&session).await?
+                let rows = named_now(&session).await?;
+                note_lost(&rows, &hook::lost(&session.instance, &session.netlink, &rows).await?);
+                rows
             }
             None => Vec::new(),
         };
@@ -38,6 +41,15 @@ impl Ls {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A limit that was set is not in force where somebody has removed a hook.
+fn note_lost(rows: &[Attachment], lost: &HashSet<u32>) {
+    let mut names = rows.iter().filter(|row| lost.contains(&row.slot)).map(|row| row.interface.as_str());
+    let Some(first) = names.next() else { return };
+    let others = names.count();
+    let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+    note(&format!("{first}{more}: not in force, since hooks are missing; run: dpctl reconcile"));
 }
 
 /// The attachments under the names that their interfaces have now, sorted by them.

@@ -9,6 +9,7 @@ use super::output::{json, print};
 use super::{Format, Global, note, note_departed};
 use crate::error::{Error, Result};
 use crate::reconcile::{Difference, compare, reconcile};
+use crate::remains::{self, Remainder};
 use crate::session::Session;
 
 /// Compares what was asked for with the kernel, and repairs
@@ -31,7 +32,8 @@ pub(super) const FINDINGS: u8 = 8;
 
 impl Reconcile {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
-        let rows = if self.check { check(global).await? } else { repair(global).await? };
+        let mut rows = if self.check { check(global).await? } else { repair(global).await? };
+        rows.extend(remainders(global, self.check)?);
         let nothing = rows.is_empty();
         match global.output {
             Format::Json => print(&json(&rows)?)?,
@@ -47,6 +49,16 @@ impl Row {
         let repair = if self.repaired { format!(": {}", self.repair) } else { String::new() };
         format!("{}{repair}\n", self.finding)
     }
+}
+
+/// Of other instances: those whose network namespace is gone.
+fn remainders(global: &Global, check: bool) -> Result<Vec<Row>> {
+    let directories = global.directories();
+    let found = if check { remains::find(&directories)? } else { remains::clear(&directories)? };
+    let sure = found.into_iter().filter(|remainder| remainder.doubt.is_none());
+    let row =
+        |remainder: Remainder| Row { finding: remainder.problem(), repair: "removed", repaired: !check };
+    Ok(sure.map(row).collect())
 }
 
 async fn check(global: &Global) -> Result<Vec<Row>> {

@@ -26,10 +26,11 @@ impl Reset {
         for pin in &report.left {
             note(&format!("{}: not ours, left alone", pin.display()));
         }
-        note(&format!(
-            "{} let go; nothing of dpctl is left in this network namespace",
-            interfaces(report.detached)
-        ));
+        let left = "nothing of dpctl is left in this network namespace";
+        note(&match report.detached {
+            0 => format!("nothing was attached; {left}"),
+            count => format!("{} detached; {left}", interfaces(count)),
+        });
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -90,18 +90,27 @@ fn describe(
     programs: &[Vec<u32>; 2],
     own: Option<[u32; 2]>,
 ) -> String {
-    let mut text =
-        format!("{}  ifindex {}  mac {}  hook {}\n", row.interface, row.ifindex, row.mac, row.hook.name());
+    let mut text = format!(
+        "{}  ifindex {}  mac {}  hook {}\n  limiter  {LIMITER}\n",
+        row.interface,
+        row.ifindex,
+        row.mac,
+        row.hook.name()
+    );
     for direction in Direction::ALL {
         let c = counters[direction.index()];
         let limit = row.limits.of(direction).map_or("no limit".to_owned(), |shape| {
-            format!("rate {} burst {} latency {} ({LIMITER})", shape.rate, shape.burst, shape.latency)
+            format!("rate {} burst {} latency {}", shape.rate, shape.burst, shape.latency)
         });
         let ids = programs[direction.index()].iter().map(|id| {
             let ours = own.is_some_and(|own| own[direction.index()] == *id);
             if ours { format!("{id} (ours)") } else { id.to_string() }
         });
-        let ids = ids.collect::<Vec<_>>().join(", ");
+        let mut ids = ids.collect::<Vec<_>>();
+        if own.is_none_or(|own| !programs[direction.index()].contains(&own[direction.index()])) {
+            ids.push("ours missing; run: dpctl reconcile".to_owned());
+        }
+        let ids = ids.join(", ");
         let written = write!(
             text,
             "  {}\n    limit     {limit}\n    passed    {} packets, {} bytes\n    dropped   {} early, {} full, {} bytes\n    programs  {}\n",
@@ -111,7 +120,7 @@ fn describe(
             c.dropped_early,
             c.dropped_full,
             c.dropped_bytes,
-            if ids.is_empty() { "none" } else { &ids },
+            ids,
         );
         debug_assert!(written.is_ok(), "writing to a string does not fail");
     }

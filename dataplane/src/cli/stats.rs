@@ -1,6 +1,6 @@
 //! `dpctl stats [--watch]`
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,7 +17,8 @@ use super::{Format, Global, note, note_departed};
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
 use crate::select;
-use crate::session::Session;
+use crate::session::{Session, departure};
+use crate::settle;
 
 /// Shows packets, bytes and drops, per direction
 ///
@@ -29,10 +30,10 @@ pub struct Stats {
     /// Interfaces; all if none is named
     #[arg(value_name = "IFACE")]
     interfaces: Vec<String>,
-    /// Again every second, with the rates of that second, until Ctrl-C
+    /// Print them every second, with the rates of that second, until Ctrl-C
     #[arg(long)]
     watch: bool,
-    /// As many rounds, with --watch
+    /// Stop after N rounds of --watch
     #[arg(long, value_name = "N", requires = "watch")]
     count: Option<u64>,
 }
@@ -46,11 +47,24 @@ impl Stats {
             return self.nothing(global);
         };
         note_departed(&session.departed);
-        let mut last = Reading::take(&session, &self.interfaces).await?;
-        if !self.watch {
-            print(&last.render(global, None)?)?;
-            return Ok(ExitCode::SUCCESS);
+        let rows = match self.interfaces.as_slice() {
+            [] => named_now(&session).await?,
+            names => session.attachments_of(names).await?,
+        };
+        let first = Reading::take(&session, rows)?;
+        if self.watch {
+            self.watch(&session, global, first).await?;
+        } else {
+            print(&first.render(global, None)?)?;
         }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Named interfaces are followed by their attachments, so a new name changes nothing.
+    async fn watch(&self, session: &Session, global: &Global, first: Reading) -> Result<()> {
+        let slots: HashSet<u32> = first.rows.iter().map(|(row, _)| row.slot).collect();
+        let mut last = first;
+        let mut gone = HashSet::new();
         let mut rounds = self.count;
         let mut clock = tokio::time::interval(ROUND);
         clock.tick().await;
@@ -59,7 +73,19 @@ impl Stats {
                 _ = clock.tick() => {}
                 _ = tokio::signal::ctrl_c() => break,
             }
-            let now = Reading::take(&session, &self.interfaces).await?;
+            let (mut rows, departed) = settle::present(session, named_now(session).await?).await?;
+            if !self.interfaces.is_empty() {
+                rows.retain(|row| slots.contains(&row.slot));
+            }
+            let now = Reading::take(session, rows)?;
+            for words in last.missing_in(&now, &departed) {
+                if gone.insert(words.clone()) {
+                    note(&words);
+                }
+            }
+            if !self.interfaces.is_empty() && now.rows.is_empty() {
+                return Err(Error::NoneLeft);
+            }
             // Home, and clear what a longer table left.
             let on_screen = global.output == Format::Table && std::io::stdout().is_terminal();
             let home = if on_screen { "\x1b[H\x1b[J" } else { "" };
@@ -69,7 +95,7 @@ impl Stats {
             last = now;
             rounds = rounds.map(|rounds| rounds - 1);
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 
     fn nothing(&self, global: &Global) -> Result<ExitCode> {
@@ -91,9 +117,7 @@ struct Reading {
 }
 
 impl Reading {
-    async fn take(session: &Session, names: &[String]) -> Result<Self> {
-        let attachments =
-            if names.is_empty() { named_now(session).await? } else { session.attachments_of(names).await? };
+    fn take(session: &Session, attachments: Vec<Attachment>) -> Result<Self> {
         let at = Instant::now();
         let mut rows = Vec::with_capacity(attachments.len());
         for attachment in attachments {
@@ -103,6 +127,23 @@ impl Reading {
             }
         }
         Ok(Self { at, rows })
+    }
+
+    /// What to say of those that are here and not in a later reading.
+    fn missing_in(&self, later: &Self, departed: &[Attachment]) -> Vec<String> {
+        let key = |row: &Attachment| (row.slot, row.ifindex);
+        let left: HashSet<_> = later.rows.iter().map(|(row, _)| key(row)).collect();
+        let departed: HashSet<_> = departed.iter().map(key).collect();
+        let missing = self.rows.iter().map(|(row, _)| row).filter(|row| !left.contains(&key(row)));
+        let words = missing.map(|row| {
+            // A command that has settled meanwhile has said so.
+            if departed.contains(&key(row)) {
+                departure(row)
+            } else {
+                format!("{}: not attached any more", row.interface)
+            }
+        });
+        words.collect()
     }
 
     fn render(&self, global: &Global, before: Option<&Self>) -> Result<String> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Global, interfaces, note, note_departed};
+use super::{Global, note, note_departed};
 use crate::error::Result;
 use crate::session::Session;
 use crate::upgrade::upgrade;
@@ -21,13 +21,14 @@ impl Upgrade {
         };
         note_departed(&session.departed);
         let done = upgrade(&mut session).await?;
+        let version = env!("CARGO_PKG_VERSION");
         let state =
             if done.kept_state { "counters and backlogs go on" } else { "counters and backlogs start anew" };
-        note(&format!(
-            "{} on the programs of dpctl {}; {state}",
-            interfaces(done.interfaces),
-            env!("CARGO_PKG_VERSION")
-        ));
+        note(&match done.interfaces {
+            0 => format!("nothing is attached; the next attach uses the programs of dpctl {version}"),
+            1 => format!("1 interface now runs the programs of dpctl {version}; {state}"),
+            many => format!("{many} interfaces now run the programs of dpctl {version}; {state}"),
+        });
         Ok(ExitCode::SUCCESS)
     }
 }

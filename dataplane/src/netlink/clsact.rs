@@ -13,7 +13,6 @@ use dataplane_common::direction::Direction;
 
 use super::{Netlink, is_errno};
 use crate::error::{Error, Result};
-use crate::features::lacking;
 
 /// A BPF filter on clsact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +129,7 @@ impl Netlink {
 /// The kernel's answer to a qdisc or filter of a kind that it does not have.
 fn or_lacking(feature: &'static str, since: &'static str, error: Error) -> Error {
     match &error {
-        Error::Netlink { source, .. } if is_errno(source, libc::ENOENT) => lacking(feature, since),
+        Error::Netlink { source, .. } if is_errno(source, libc::ENOENT) => Error::lacking(feature, since),
         _ => error,
     }
 }

@@ -2,9 +2,9 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_DUMP};
+use rtnetlink::packet_core::{DefaultNla, NLM_F_ACK, NLM_F_DUMP};
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage, Prop};
 use rtnetlink::packet_route::nsid::{NsidAttribute, NsidMessage};
 
 use super::{Netlink, is_errno};
@@ -18,6 +18,8 @@ pub struct Device {
     pub ifindex: u32,
     /// Its name.
     pub name: String,
+    /// Its alternative names, by which the kernel knows it as well.
+    pub altnames: Vec<String>,
     /// Its hardware address.
     pub mac: Mac,
     /// `veth`, `bridge`...; `physical` where the kernel names none.
@@ -52,6 +54,11 @@ impl Device {
         self.kind == "veth"
     }
 
+    /// All of its names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.name].into_iter().chain(&self.altnames).map(String::as_str)
+    }
+
     /// Whether its peer is in the same namespace.
     pub fn peer_is_here(&self) -> bool {
         self.peer.is_some_and(|peer| peer.nsid.is_none())
@@ -71,7 +78,7 @@ impl Netlink {
     /// One device; `None` if there is none of that name.
     pub async fn device(&self, name: &str) -> Result<Option<Device>> {
         let mut message = LinkMessage::default();
-        message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        message.attributes.push(named(name));
         match self.look_up(message, || format!("look up interface {name}")).await? {
             Lookup::Found(device) => Ok(Some(device)),
             Lookup::None => Ok(None),
@@ -117,6 +124,7 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
     let mut device = Device {
         ifindex: link.header.index,
         name: String::new(),
+        altnames: Vec::new(),
         mac: Mac::default(),
         kind: "physical".to_owned(),
         peer: None,
@@ -125,6 +133,9 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
     for attribute in link.attributes {
         match attribute {
             LinkAttribute::IfName(name) => device.name = name,
+            LinkAttribute::PropList(properties) => {
+                device.altnames = properties.into_iter().filter_map(altname).collect();
+            }
             LinkAttribute::Address(bytes) => device.mac = Mac::from_slice(&bytes),
             LinkAttribute::Link(ifindex) => peer = Some(ifindex),
             LinkAttribute::LinkNetNsId(id) => nsid = Some(id),
@@ -143,6 +154,25 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
     }
     device.peer = peer.map(|ifindex| Peer { ifindex, nsid });
     Some(device)
+}
+
+fn altname(property: Prop) -> Option<String> {
+    match property {
+        Prop::AltIfName(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Asks for a device by name. One that is too long for `IFLA_IFNAME` can be an alternative name
+/// only, and those have an attribute of their own, which the library cannot write by itself.
+fn named(name: &str) -> LinkAttribute {
+    const IFNAMSIZ: usize = 16;
+    const IFLA_ALT_IFNAME: u16 = 53;
+    if name.len() < IFNAMSIZ {
+        return LinkAttribute::IfName(name.to_owned());
+    }
+    let bytes = [name.as_bytes(), b"\0"].concat();
+    LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, bytes))
 }
 
 fn kind_name(kind: &InfoKind) -> String {

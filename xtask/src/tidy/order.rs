@@ -12,9 +12,9 @@ pub(super) const CRATES: &[(&str, &str)] = &[
         "dataplane/src",
         "cli cli::attach cli::detach cli::limit cli::show cli::stats cli::ls cli::doctor cli::reconcile cli::upgrade \
          cli::reset cli::completions cli::man cli::limit_options cli::output cli::table cli::progress \
-         doctor surroundings select attach detach limits reset reconcile open settle upgrade session hook object tables pin \
-         store attachment instance bpffs expedite private_dir lockfile netlink netlink::devices netlink::clsact netns mac \
-         features sys error",
+         doctor surroundings select attach detach limits reset reconcile open remains settle upgrade session unmake hook object tables pin \
+         store attachment instance bpffs expedite private_dir lockfile features netlink netlink::devices netlink::clsact netns descriptors \
+         mac sys error",
     ),
     (
         "tests/src",
@@ -41,7 +41,7 @@ pub(super) const CRATES: &[(&str, &str)] = &[
         "xtask/src",
         "demo demo::traffic demo::lab demo::report bench test vm vm::page vm::table vm::guest vm::initrd vm::cpio vm::modules \
          vm::fetch vm::kernels tally lint build tidy tidy::imports tidy::order tidy::source licences ebpf setup apt \
-         apt::suite sources packages toolchain command interrupt workspace",
+         apt::suite sources packages toolchain commit command interrupt workspace",
     ),
 ];
 

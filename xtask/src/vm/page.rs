@@ -8,13 +8,14 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::table::Row;
-use crate::workspace;
+use crate::{commit, workspace};
 
 const HEAD: &str = "\
 # Kernels
 
-`cargo xtask vm --kernel all` writes this page. It boots Debian's kernels under QEMU, runs the
-kernel tests in each, and asks `dpctl doctor` there what it finds, by trying it.
+`cargo xtask vm --kernel all` writes this page once every guest has come to its end, with the
+failures that it met. It boots Debian's kernels under QEMU, runs the kernel tests in each, and
+asks `dpctl doctor` there what it finds, by trying it.
 
 Linux 6.1 is the oldest that is promised. A kernel that lacks what nothing replaces is refused by
 the first command, in one line that names it, before anything is made.
@@ -37,11 +38,15 @@ pub(super) fn doctor(console: &str) -> String {
 /// Writes the page of a run on all kernels.
 pub(super) fn write(rows: &[Row]) -> Result<()> {
     let path = workspace::root().join("docs/kernels.md");
-    fs::write(&path, text(rows)?).with_context(|| format!("write {}", workspace::relative(&path)))?;
+    let (commit, changes) = commit::current()?;
+    let of = format!("This run was of commit {commit}{changes}.\n\n");
+    fs::write(&path, HEAD.to_owned() + &of + &text(rows)?)
+        .with_context(|| format!("write {}", workspace::relative(&path)))?;
     println!("vm: written to {}", workspace::relative(&path));
     Ok(())
 }
 
+/// The tables.
 fn text(rows: &[Row]) -> Result<String> {
     let doctors = rows.iter().map(features).collect::<Result<Vec<_>>>()?;
     let kernels: Vec<&str> = rows.iter().map(|row| short(&row.kernel)).collect();
@@ -58,7 +63,7 @@ fn text(rows: &[Row]) -> Result<String> {
         line.extend(doctors.iter().map(has));
         table.push(line);
     }
-    let mut text = HEAD.to_owned() + &markdown(&table);
+    let mut text = markdown(&table);
     text +=
         "\nThe tests, and what the verifier made of each program; times are those of an emulated CPU:\n\n";
     let mut table =
