@@ -70,6 +70,7 @@ fn text(scenarios: &[Box<dyn Scenario>], variants: &[Arc<dyn Variant>]) -> Strin
                 largest => format!("N counts {counts}, {largest} at most"),
             });
         }
+        lines.extend(variant.chore().map(|chore| format!("set up by: {}", chore.about())));
         lines.extend(variant::lacks(&**variant).map(|why| format!("not here: {why}")));
         text += &entry(variant.name(), left, &lines);
     }
@@ -111,7 +112,8 @@ fn json(scenarios: &[Box<dyn Scenario>], variants: &[Arc<dyn Variant>]) -> Value
             missing.map(|tool| json!({ "program": tool.program, "package": tool.package })).collect();
         json!({
             "name": one.name(), "about": one.about(), "baseline": one.name() == BASELINE,
-            "counts": one.counts(), "largest": largest, "limits": one.limiter().is_some(),
+            "counts": one.counts(), "largest": largest,
+            "set_up_by": one.chore().map(|chore| chore.about().to_owned()), "limits": one.limiter().is_some(),
             "runs_here": missing.is_empty(), "missing": missing,
         })
     };
