@@ -7,9 +7,10 @@ use clap::Args;
 
 use crate::instance::sweep;
 use crate::interrupt;
+use crate::load::replay;
 use crate::machine::Machine;
 use crate::results::{Results, SCHEMA};
-use crate::scenario::{self, Scope};
+use crate::scenario::{self, Scenario, Scope};
 use crate::variant::{self, BASELINE};
 use crate::view::View;
 
@@ -32,6 +33,8 @@ pub(crate) struct Run {
     /// Fewer rounds and sizes, shorter: whether it works, not what it costs
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    replay: replay::Options,
     /// Of the random numbers that intervals are made with
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -42,6 +45,7 @@ impl Run {
         ensure!(rustix::process::geteuid().is_root(), "measuring makes network namespaces: run it as root");
         let scope = self.scope()?;
         let scenarios = chosen(scenario::all(), &self.only, "scenario", |scenario| scenario.name())?;
+        let scenarios = self.ready(scenarios, &scope)?;
         sweep();
         let mut results = self.begin();
         let mut view = View::default();
@@ -68,7 +72,18 @@ impl Run {
             rounds: self.rounds,
             window: if self.quick { Duration::from_millis(100) } else { Duration::from_millis(500) },
             seed: self.seed,
+            replay: self.replay.load()?,
         })
+    }
+
+    /// Those that have what they need. One that was asked for by name must have it.
+    fn ready(&self, mut all: Vec<Box<dyn Scenario>>, scope: &Scope) -> Result<Vec<Box<dyn Scenario>>> {
+        for scenario in all.extract_if(.., |scenario| scenario.lacks(scope).is_some()) {
+            let why = scenario.lacks(scope).unwrap_or_default();
+            ensure!(self.only.iter().all(|name| name != scenario.name()), "{why}");
+            eprintln!("{why}");
+        }
+        Ok(all)
     }
 
     fn begin(&self) -> Results {

@@ -1,6 +1,7 @@
 //! What is measured: each scenario runs its cases and returns what it found.
 
 mod path;
+mod replay;
 
 use std::time::Duration;
 
@@ -18,6 +19,11 @@ pub(crate) trait Scenario {
 
     /// One line for `dpbench list`.
     fn about(&self) -> &'static str;
+
+    /// What it cannot run without and was not given: one line.
+    fn lacks(&self, _scope: &Scope) -> Option<&'static str> {
+        None
+    }
 
     /// About how long it takes.
     fn estimate(&self, scope: &Scope) -> Duration;
@@ -38,9 +44,19 @@ pub(crate) struct Scope {
     pub(crate) window: Duration,
     /// Of the bootstrap.
     pub(crate) seed: u64,
+    /// A capture to be played, where one was given.
+    pub(crate) replay: Option<load::replay::Replay>,
 }
 
 /// All that this build knows, in the order they run.
 pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(path::OverPaths(load::latency::Latency))]
+    vec![
+        Box::new(path::OverPaths(load::latency::Latency)),
+        Box::new(path::OverPaths(load::crr::Connections)),
+        Box::new(path::OverPaths(load::tcp::Throughput)),
+        Box::new(path::OverPaths(load::udp::Datagrams)),
+        Box::new(path::OverPaths(load::raw::Frames)),
+        Box::new(path::OverPaths(load::per_packet::PerPacket)),
+        Box::new(replay::OfCapture),
+    ]
 }

@@ -24,7 +24,7 @@ pub(super) const CRATES: &[(&str, &str)] = &[
         "bench/src",
         "run attach attach::packet attach::skb attach::mass attach::veths attach::single attach::udp attach::goodput \
          attach::limiter rivals programs pins flows switch measure report progress machine \
-         scenario scenario::path rounds view variant variant::veth variant::bridge variant::routing load load::latency load::cpu \
+         scenario scenario::replay scenario::path rounds view variant variant::veth variant::bridge variant::routing load load::replay load::replay::capture load::replay::silence load::latency load::crr load::tcp load::per_packet load::raw load::udp load::wire load::frame load::datagram load::batch load::metric load::cpu \
          crowd bed instance stats stolen results interrupt sys",
     ),
     (
