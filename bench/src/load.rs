@@ -2,15 +2,27 @@
 //!
 //! docs/lab.md tells how to add one: a file here, and a line in [`crate::scenario::all`].
 
+pub(crate) mod crr;
 pub(crate) mod latency;
+pub(crate) mod per_packet;
+pub(crate) mod raw;
+pub(crate) mod replay;
+pub(crate) mod tcp;
+pub(crate) mod udp;
 
+mod batch;
 mod cpu;
+mod datagram;
+mod frame;
+mod metric;
+mod wire;
 
 use std::time::Duration;
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
+pub(crate) use self::cpu::HeldUp;
 use crate::bed::Bed;
 use crate::results::{Metric, Parameters};
 
@@ -33,6 +45,11 @@ pub(crate) trait Load: Sync {
     /// What a reader must hold against its figures.
     fn unfair(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// How long a measurement of about `window` takes.
+    fn takes(&self, window: Duration) -> Duration {
+        window
     }
 
     /// Sends a little and compares what arrives byte for byte; before anything is timed.
@@ -59,3 +76,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 fn number(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,6 +79,14 @@ pub(crate) struct Metric {
     pub(crate) higher_is_better: bool,
 }
 
+impl Metric {
+    /// Whether one is told as a multiple of another. A share of what was lost is not: nothing lost
+    /// beside nothing lost is no ratio, and one packet beside two is no difference.
+    pub(crate) fn has_ratio(&self) -> bool {
+        self.unit != "%"
+    }
+}
+
 /// The baseline measured twice in each round: what it is off 1 is noise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Control {

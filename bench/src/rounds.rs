@@ -2,7 +2,7 @@
 //!
 //! Rounds are interleaved, so that a busy minute of the machine meets all cases alike, and each
 //! begins with another case. A ratio is taken within a round. A measurement during which CPU time
-//! was stolen is left out and counted. A case that fails is given up and told; Ctrl-C ends the
+//! was stolen, or other work held it up, is left out and counted. A case that fails is given up and told; Ctrl-C ends the
 //! rounds, and what they have measured stays.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::interrupt;
-use crate::load::Sample;
+use crate::load::{HeldUp, Sample};
 use crate::results::{CaseResult, Control, Distribution, Figure, Interval, Metric, Parameters, Role};
 use crate::stats::interval;
 use crate::stolen::CpuTime;
@@ -58,6 +58,7 @@ pub(crate) struct Pace {
 struct Record {
     samples: Vec<Option<Sample>>,
     failed: Option<String>,
+    held_up: Option<String>,
 }
 
 /// Measures all cases in turn; `measure` is given the number of one.
@@ -104,9 +105,14 @@ pub(crate) fn interleave_groups(
                 break 'rounds;
             }
             for (number, sample) in alive.into_iter().zip(samples) {
+                let record = &mut records[number];
                 match sample {
-                    Ok(sample) => records[number].samples.push((!stolen).then_some(sample)),
-                    Err(error) => records[number].failed = Some(format!("{error:#}")),
+                    Ok(sample) => record.samples.push((!stolen).then_some(sample)),
+                    Err(error) if error.is::<HeldUp>() => {
+                        record.samples.push(None);
+                        record.held_up = Some(format!("{error:#}"));
+                    }
+                    Err(error) => record.failed = Some(format!("{error:#}")),
                 }
             }
         }
@@ -147,12 +153,14 @@ fn conclude(cases: &[Case], metrics: &[Metric], seed: u64, records: Vec<Record>)
         let figure = |metric: usize| {
             let rounds = figures[number][metric].clone();
             let measured: Vec<f64> = rounds.iter().copied().flatten().collect();
-            let ratio = baseline(case).map(|baseline| ratio(&rounds, &figures[baseline][metric], seed));
+            let comparable = baseline(case).filter(|_| metrics[metric].has_ratio());
+            let ratio = comparable.map(|baseline| ratio(&rounds, &figures[baseline][metric], seed));
             Figure { value: interval(&measured, seed), rounds, ratio }
         };
         let names = metrics.iter().map(|metric| metric.name.clone());
         let figures: BTreeMap<_, _> =
             names.enumerate().map(|(metric, name)| (name, figure(metric))).collect();
+        let nothing = record.samples.iter().all(Option::is_none);
         let stolen = record.samples.iter().filter(|sample| sample.is_none()).count();
         results.push(CaseResult {
             variant: case.variant.clone(),
@@ -162,7 +170,7 @@ fn conclude(cases: &[Case], metrics: &[Metric], seed: u64, records: Vec<Record>)
             role: case.role,
             rounds: u32::try_from(record.samples.len()).unwrap_or(u32::MAX),
             stolen_rounds: u32::try_from(stolen).unwrap_or(u32::MAX),
-            failed: record.failed,
+            failed: record.failed.or(record.held_up.filter(|_| nothing)),
             figures,
             latency: distribution(&record.samples),
         });
@@ -214,7 +222,7 @@ mod tests {
             |figure: &Option<f64>| figure.map(|figure| Sample { figures: vec![figure], latency: None });
         let records = figures
             .iter()
-            .map(|of| Record { samples: of.iter().map(sample).collect(), failed: None })
+            .map(|of| Record { samples: of.iter().map(sample).collect(), ..Record::default() })
             .collect();
         conclude(&cases, &[metric()], 1, records)
     }
@@ -272,5 +280,29 @@ mod tests {
             controls(&measured(&rounds, &[Role::Baseline, Role::Control]))[0].inconclusive
         };
         assert!(!off(1.02) && !off(0.98) && off(1.04) && off(0.96) && off(f64::NAN));
+    }
+
+    #[test]
+    fn a_case_that_was_always_held_up_says_so() {
+        let case = case("x", Role::Subject);
+        let record = |samples| Record { samples, held_up: Some("held up".to_owned()), failed: None };
+        let sample = Sample { figures: vec![1.0], latency: None };
+        let failed = |samples| {
+            conclude(std::slice::from_ref(&case), &[metric()], 1, vec![record(samples)])[0].failed.clone()
+        };
+        assert_eq!(failed(vec![None, None]).as_deref(), Some("held up"));
+        assert_eq!(failed(vec![None, Some(sample)]), None);
+    }
+
+    #[test]
+    fn a_share_has_no_ratio() {
+        let share = Metric { unit: "%".to_owned(), ..metric() };
+        let cases = [Role::Baseline, Role::Control].map(|role| case("x", role));
+        let none = |_: &Case| {
+            let samples = vec![Some(Sample { figures: vec![0.0], latency: None })];
+            Record { samples, ..Record::default() }
+        };
+        let results = conclude(&cases, &[share], 1, cases.iter().map(none).collect());
+        assert!(results[1].figures["packets_per_s"].ratio.is_none() && controls(&results).is_empty());
     }
 }

@@ -14,6 +14,7 @@ use crate::effort::Effort;
 use crate::folder::{Folder, REPORT, RESULTS};
 use crate::instance::sweep;
 use crate::lab::Lab;
+use crate::load::replay;
 use crate::machine::Machine;
 use crate::names::chosen;
 use crate::page::page;
@@ -64,6 +65,8 @@ pub(crate) struct Run {
     /// What is printed at the end
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
+    #[command(flatten)]
+    replay: replay::Options,
     /// Of the random numbers that intervals are made with
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -155,8 +158,13 @@ impl Run {
                 Some(why) => skipped.push(Skipped { variant: variant.name().to_owned(), why }),
             }
         }
-        let mut scope =
-            Scope { variants: can_run, baseline: BASELINE.to_owned(), ..Scope::nothing(self.seed) };
+        let mut scope = Scope {
+            variants: can_run,
+            baseline: BASELINE.to_owned(),
+            replay: self.replay.load()?,
+            ..Scope::nothing(self.seed)
+        };
+        let scenarios = self.ready(scenarios, &scope)?;
         let effort = Effort {
             sizes: self.sizes.clone(),
             rounds: self.rounds,
@@ -167,6 +175,16 @@ impl Run {
         };
         effort.apply(&mut scope, |scope| scenarios.iter().map(|one| one.estimate(scope)).sum());
         Ok(Plan { scenarios, scope, skipped })
+    }
+
+    /// Those that have what they need. One that was asked for by name must have it.
+    fn ready(&self, mut all: Vec<Box<dyn Scenario>>, scope: &Scope) -> Result<Vec<Box<dyn Scenario>>> {
+        for scenario in all.extract_if(.., |scenario| scenario.lacks(scope).is_some()) {
+            let why = scenario.lacks(scope).unwrap_or_default();
+            ensure!(self.only.iter().all(|name| name != scenario.name()), "{why}");
+            eprintln!("{why}");
+        }
+        Ok(all)
     }
 
     fn begin(&self) -> Results {

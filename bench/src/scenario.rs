@@ -6,6 +6,7 @@ mod memory;
 mod own;
 mod path;
 mod program;
+mod replay;
 mod setup;
 
 use std::sync::Arc;
@@ -27,6 +28,11 @@ pub(crate) trait Scenario {
 
     /// One line for `dpbench list`.
     fn about(&self) -> &str;
+
+    /// What it cannot run without and was not given: one line.
+    fn lacks(&self, _scope: &Scope) -> Option<&'static str> {
+        None
+    }
 
     /// About how long it takes.
     fn estimate(&self, scope: &Scope) -> Duration;
@@ -64,6 +70,8 @@ pub(crate) struct Scope {
     pub(crate) quick: bool,
     /// Of the bootstrap.
     pub(crate) seed: u64,
+    /// A capture to be played, where one was given.
+    pub(crate) replay: Option<load::replay::Replay>,
 }
 
 impl Scope {
@@ -80,6 +88,7 @@ impl Scope {
             rates: Vec::new(),
             quick: false,
             seed,
+            replay: None,
         }
     }
 }
@@ -88,10 +97,16 @@ impl Scope {
 pub(crate) fn all() -> Vec<Box<dyn Scenario>> {
     vec![
         Box::new(path::OverPaths(load::latency::Latency)),
+        Box::new(path::OverPaths(load::crr::Connections)),
+        Box::new(path::OverPaths(load::tcp::Throughput)),
+        Box::new(path::OverPaths(load::udp::Datagrams)),
+        Box::new(path::OverPaths(load::raw::Frames)),
+        Box::new(path::OverPaths(load::per_packet::PerPacket)),
         Box::new(program::Program),
         Box::new(setup::Setup),
         Box::new(memory::Memory),
         Box::new(limit::ThroughLimits(limit::udp::Udp)),
         Box::new(limit::ThroughLimits(limit::tcp::Tcp)),
+        Box::new(replay::OfCapture),
     ]
 }

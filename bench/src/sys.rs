@@ -1,11 +1,12 @@
 //! The kernel calls of the measurements that no safe crate offers: load a program given as
-//! instructions, run one many times, ask what CPU time children took, and how a socket fares.
+//! instructions, run one many times, ask what CPU time children took, and how a socket fares;
+//! frames past all sockets' cost, and a thread that takes only what nobody wants.
 //!
 //! Each attribute struct is the head of the kernel's `union bpf_attr` for its command
 //! (`include/uapi/linux/bpf.h`); the kernel takes what is beyond a struct's end as zero.
 #![expect(
     unsafe_code,
-    reason = "bpf(2), getrusage(2) and getsockopt(2) take pointers; this file is their address"
+    reason = "bpf(2), getrusage(2), packet(7) and their like take pointers; this file is their address"
 )]
 
 use std::io;
@@ -17,6 +18,9 @@ const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_PROG_TEST_RUN: libc::c_long = 10;
 
 const BPF_MAP_TYPE_HASH: u32 = 1;
+
+/// The type of an Ethernet frame with IPv4 in it.
+const ETH_P_IP: u16 = 0x0800;
 
 fn bpf<T>(command: libc::c_long, attribute: &mut T) -> io::Result<RawFd> {
     // SAFETY: the pointer is valid for the size given with it; every `T` here is `repr(C)` and
@@ -129,14 +133,17 @@ pub(crate) struct TcpState {
     pub(crate) round_trip: Duration,
     /// Segments sent again, since the connection was made.
     pub(crate) sent_again: u32,
+    /// Segments sent, those among them.
+    pub(crate) sent: u32,
 }
 
 /// Asks a TCP socket.
 pub(crate) fn tcp_state(socket: impl AsFd) -> io::Result<TcpState> {
-    // `struct tcp_info` grows at its end; these two lie in the part that every kernel has.
+    // `struct tcp_info` grows at its end; these lie in the part that every kernel since 4.2 has.
     const ROUND_TRIP: usize = 68;
     const SENT_AGAIN: usize = 100;
-    const SIZE: usize = 104;
+    const SENT: usize = 136;
+    const SIZE: usize = 140;
     let mut info = [0u8; SIZE];
     let mut length = libc::socklen_t::try_from(SIZE).unwrap_or(0);
     // SAFETY: the option writes at most `length` bytes, which is the size of the array.
@@ -153,5 +160,65 @@ pub(crate) fn tcp_state(socket: impl AsFd) -> io::Result<TcpState> {
         return Err(io::Error::last_os_error());
     }
     let word = |at: usize| u32::from_ne_bytes([info[at], info[at + 1], info[at + 2], info[at + 3]]);
-    Ok(TcpState { round_trip: Duration::from_micros(word(ROUND_TRIP).into()), sent_again: word(SENT_AGAIN) })
+    let round_trip = Duration::from_micros(word(ROUND_TRIP).into());
+    Ok(TcpState { round_trip, sent_again: word(SENT_AGAIN), sent: word(SENT) })
+}
+
+/// What a packet socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frames {
+    /// Frames go out past the queueing discipline, and none come in.
+    Out,
+    /// Frames of IPv4 come in.
+    In,
+}
+
+/// A packet socket at the interface of this index, in this thread's namespace.
+pub(crate) fn packet_socket(interface: u32, frames: Frames) -> io::Result<OwnedFd> {
+    let protocol = if frames == Frames::In { ETH_P_IP.to_be() } else { 0 };
+    let index = i32::try_from(interface).map_err(io::Error::other)?;
+    // SAFETY: takes no pointer.
+    let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let socket = owned(socket);
+    if frames == Frames::Out {
+        let yes: libc::c_int = 1;
+        // SAFETY: the option reads an int, which is what the pointer and the size are of.
+        let result = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_QDISC_BYPASS,
+                (&raw const yes).cast(),
+                socket_length::<libc::c_int>(),
+            )
+        };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    // SAFETY: the struct is integers only; zero is a value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = u16::try_from(libc::AF_PACKET).map_err(io::Error::other)?;
+    address.sll_protocol = protocol;
+    address.sll_ifindex = index;
+    let length = socket_length::<libc::sockaddr_ll>();
+    // SAFETY: the pointer is valid for the size given with it, and the struct is the one of this
+    // family.
+    let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
+}
+
+fn socket_length<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
+}
+
+/// From here on the calling thread runs only while its CPU has nothing else to do.
+pub(crate) fn take_only_what_is_left() -> io::Result<()> {
+    let priority = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a struct of the type that the call reads; 0 is the calling thread.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const priority) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

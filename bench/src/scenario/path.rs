@@ -41,7 +41,7 @@ impl<L: Load + 'static> Scenario for OverPaths<L> {
     fn estimate(&self, scope: &Scope) -> Duration {
         let paths = u32::try_from(paths(scope).len()).unwrap_or(u32::MAX);
         let sets = u32::try_from(self.0.parameters().len()).unwrap_or(u32::MAX);
-        paths * (BUILDING + (scope.window + AROUND) * scope.rounds * sets)
+        paths * (BUILDING + (self.0.takes(scope.window) + AROUND) * scope.rounds * sets)
     }
 
     fn run(&self, scope: &Scope, view: &mut View) -> Result<ScenarioResult> {

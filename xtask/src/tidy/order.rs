@@ -28,12 +28,13 @@ pub(super) const CRATES: &[(&str, &str)] = &[
          retell summary page page::browser page::table figures figures::distribution figures::over figures::bars plot plot::bars plot::lines plot::spread plot::ink plot::axis \
          attach attach::packet attach::mass attach::veths attach::single attach::udp attach::goodput \
          attach::limiter report progress machine \
-         scenario scenario::own scenario::path scenario::limit scenario::limit::tcp scenario::limit::udp scenario::limit::intact scenario::limit::plan \
+         scenario scenario::own scenario::replay scenario::path scenario::limit scenario::limit::tcp scenario::limit::udp scenario::limit::intact scenario::limit::plan \
          scenario::program scenario::setup scenario::memory scenario::memory::meminfo scenario::chores rounds view view::forecast \
          variant variant::veth variant::bridge variant::routing variant::iptables \
          variant::iptables::chore variant::iptables::rules variant::nft variant::nft::chore variant::nft::ruleset \
          variant::docker_proxy variant::proxies variant::docker_shape variant::tbf variant::htb \
-         variant::cni_bandwidth variant::dpctl variant::queues variant::proof variant::tool load load::latency load::cpu \
+         variant::cni_bandwidth variant::dpctl variant::queues variant::proof variant::tool load load::replay load::replay::capture load::replay::silence load::latency load::crr load::tcp \
+         load::per_packet load::raw load::udp load::wire load::frame load::datagram load::batch load::metric load::cpu \
          rivals test_runs skb programs pins flows offers switch measure crowd crowd::inside bed instance lookup strays stats stolen \
          specimen read remarks wording markup results names panics usage stdout interrupt sys",
     ),
