@@ -145,6 +145,15 @@ impl Container {
             .join(self.handle.as_raw_fd().to_string())
     }
 
+    /// Does `act` inside, on a thread of its own.
+    #[cfg(test)]
+    fn enter<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T> {
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| self.move_here().map(|()| act()));
+            inside.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+        })
+    }
+
     fn move_here(&self) -> Result<()> {
         move_into_link_name_space(self.handle.as_fd(), Some(LinkNameSpaceType::Network))
             .with_context(|| format!("enter {}", self.name))
