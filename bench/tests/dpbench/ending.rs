@@ -71,7 +71,8 @@ fn the_next_run_removes_what_a_killed_one_left() {
     builds(&child, ALL);
     let name = format!("dpt-{}-", child.id());
     // A process in the background, and a folder, as a variant may have them.
-    let inside = format!("--net=/run/netns/{name}0");
+    let namespace = left(child.id()).into_iter().find(|path| path.starts_with("/run/netns/"));
+    let inside = format!("--net={}", namespace.expect("a namespace"));
     let mut stray =
         Command::new("nsenter").args([&inside, "cat"]).stdin(Stdio::piped()).spawn().expect("cat");
     eventually("the stray is inside", || {
