@@ -6,7 +6,11 @@ mod goodput;
 mod limiter;
 mod mass;
 mod packet;
+mod pins;
+mod progress;
 mod single;
+mod switch;
+mod table;
 mod udp;
 mod veths;
 
@@ -17,12 +21,12 @@ use clap::{Args, ValueEnum};
 use dataplane_common::direction::Direction;
 use serde_json::json;
 
+use crate::attach::progress::Progress;
+use crate::attach::table::Table;
 use crate::instance::sweep;
 use crate::interrupt;
 use crate::lookup;
 use crate::machine::Machine;
-use crate::progress::Progress;
-use crate::report::Table;
 
 /// What was typed.
 #[derive(Debug, Args)]

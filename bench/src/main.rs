@@ -5,14 +5,13 @@
 //!
 //! To follow `dpbench attach`, which holds `dpctl` to its promises, read [`attach`] (the parts, in
 //! their order), one of its parts (what is compared), [`instance`] and [`rivals`] (who is
-//! compared), [`measure`] (how often, and which number stands for all), [`report`] (the table).
+//! compared), [`measure`] (how often, and which number stands for all), its own `table`.
 
 mod attach;
 mod bed;
 mod compare;
 mod crowd;
 mod effort;
-mod figures;
 mod flows;
 mod folder;
 mod instance;
@@ -22,40 +21,28 @@ mod list;
 mod load;
 mod lookup;
 mod machine;
-mod markup;
 mod measure;
 mod names;
 mod offers;
-mod page;
 mod panics;
-mod pins;
-mod plot;
 mod programs;
-mod progress;
 mod read;
-mod remarks;
 mod report;
 mod results;
-mod retell;
 mod rivals;
 mod rounds;
 mod run;
 mod scenario;
 mod skb;
-#[cfg(test)]
-mod specimen;
 mod stats;
 mod stdout;
 mod stolen;
 mod strays;
-mod summary;
-mod switch;
 mod sys;
 mod test_runs;
 mod usage;
 mod variant;
 mod view;
-mod wording;
 
 use std::process::ExitCode;
 
@@ -74,7 +61,7 @@ enum Command {
     /// Measure scenarios over variants, and keep what came of it
     Run(run::Run),
     /// Tell again what a run found: a table, a page, plots
-    Report(retell::Report),
+    Report(report::Report),
     /// List scenarios and variants, and what each needs
     List(list::List),
     /// Tell what changed beyond noise from one run to another

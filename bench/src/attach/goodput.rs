@@ -15,11 +15,11 @@ use dataplane_tests::topology::Topology;
 
 use super::limiter::{LOW_RATE, Limiter, groups, rates};
 use super::{Plan, rate, way};
+use crate::attach::progress::Progress;
+use crate::attach::table::{Bound, Cell, Table, Target};
 use crate::flows::{self, CONGESTION, IDEAL, Outcome};
 use crate::instance::Dpctl;
 use crate::measure::number;
-use crate::progress::Progress;
-use crate::report::{Bound, Cell, Table, Target};
 
 /// The promise, as a share of the ideal.
 const GOODPUT: f64 = 0.85;

@@ -10,14 +10,14 @@ use dataplane_tests::netns::Namespace;
 
 use super::Plan;
 use super::veths::Veths;
+use crate::attach::pins::{Pace, Watch};
+use crate::attach::progress::Progress;
+use crate::attach::switch::{self, Switch};
+use crate::attach::table::{Bound, Cell, Table, Target};
 use crate::instance::Dpctl;
 use crate::interrupt;
 use crate::measure::Rounds;
-use crate::pins::{Pace, Watch};
-use crate::progress::Progress;
-use crate::report::{Bound, Cell, Table, Target};
 use crate::rivals::{Naive, Tbf};
-use crate::switch::{self, Switch};
 
 /// The promise: so many times faster than link by link, and no slower at the end.
 const FASTER: f64 = 150.0;

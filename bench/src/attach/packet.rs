@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Plan, way};
+use crate::attach::progress::Progress;
+use crate::attach::table::{Bound, Cell, Table, Target};
 use crate::interrupt;
 use crate::measure::Rounds;
-use crate::progress::Progress;
-use crate::report::{Bound, Cell, Table, Target};
 use crate::skb::FRAME;
 use crate::test_runs::{EMPTY, LOOKUP, REPEAT, is_limited, names, with_all};
 

@@ -8,13 +8,13 @@ use dataplane_tests::netns::Namespace;
 use dataplane_tests::topology::Topology;
 
 use super::Plan;
+use crate::attach::progress::Progress;
+use crate::attach::switch::Switch;
+use crate::attach::table::{Bound, Cell, Table, Target};
 use crate::instance::Dpctl;
 use crate::interrupt;
 use crate::measure::{Rounds, timed};
-use crate::progress::Progress;
-use crate::report::{Bound, Cell, Table, Target};
 use crate::rivals::{Naive, Tbf};
-use crate::switch::Switch;
 
 /// The promise: the whole process over the kernel's two link creations, and, where
 /// nothing is loaded yet, over one of them.

@@ -13,11 +13,11 @@ use dataplane_tests::topology::Topology;
 
 use super::limiter::{Limiter, groups, rates};
 use super::{Plan, rate, way};
+use crate::attach::progress::Progress;
+use crate::attach::table::{Bound, Cell, Table, Target};
 use crate::instance::Dpctl;
 use crate::measure::number;
 use crate::offers::{Line, Passed, send};
-use crate::progress::Progress;
-use crate::report::{Bound, Cell, Table, Target};
 
 /// How far off the limit delivery may be.
 const TOLERANCE_PERCENT: f64 = 1.0;

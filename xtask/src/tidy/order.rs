@@ -25,9 +25,11 @@ pub(super) const CRATES: &[(&str, &str)] = &[
         "bench/src",
         "run list lab lab::scenarios lab::topology lab::ends lab::check lab::shape effort folder \
          compare compare::text compare::pairs compare::change \
-         retell summary page page::browser page::table figures figures::distribution figures::over figures::bars plot plot::bars plot::lines plot::spread plot::ink plot::axis \
+         report report::summary report::page report::page::browser report::page::table report::figures report::figures::distribution report::figures::over \
+         report::figures::bars report::plot report::plot::bars report::plot::lines report::plot::spread report::plot::ink report::plot::axis \
+         report::specimen report::remarks report::wording report::markup \
          attach attach::packet attach::mass attach::veths attach::single attach::udp attach::goodput \
-         attach::limiter report progress machine \
+         attach::limiter attach::pins attach::switch attach::table attach::progress machine \
          scenario scenario::own scenario::replay scenario::path scenario::limit scenario::limit::tcp scenario::limit::udp scenario::limit::intact scenario::limit::plan \
          scenario::program scenario::setup scenario::memory scenario::memory::meminfo scenario::chores rounds view view::forecast \
          variant variant::veth variant::bridge variant::routing variant::iptables \
@@ -35,8 +37,8 @@ pub(super) const CRATES: &[(&str, &str)] = &[
          variant::docker_proxy variant::proxies variant::docker_shape variant::tbf variant::htb \
          variant::cni_bandwidth variant::dpctl variant::queues variant::proof variant::tool load load::replay load::replay::capture load::replay::silence load::latency load::crr load::tcp \
          load::per_packet load::raw load::udp load::wire load::frame load::datagram load::batch load::metric load::cpu \
-         rivals test_runs skb programs pins flows offers switch measure crowd crowd::inside bed instance lookup strays stats stolen \
-         specimen read remarks wording markup results names panics usage stdout interrupt sys",
+         rivals test_runs skb programs flows offers measure crowd crowd::inside bed instance lookup strays stats stolen \
+         read results names panics usage stdout interrupt sys",
     ),
     (
         "xtask/src",

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::figures::{control, sets};
-use crate::remarks::{left_out, remarks, verdict};
+use crate::report::figures::{control, sets};
+use crate::report::remarks::{left_out, remarks, verdict};
+use crate::report::wording::{decimals, number, parameters, ratio, span, title};
 use crate::results::{CaseResult, Figure, Metric, Parameters, Results, Role, ScenarioResult};
-use crate::wording::{decimals, number, parameters, ratio, span, title};
 
 /// Lines of text are broken to fit.
 const WIDE: usize = 78;
@@ -45,7 +45,7 @@ fn of_scenario(text: &mut String, scenario: &ScenarioResult) {
         if let Some(why) = &case.failed {
             let with = parameters(&case.parameters);
             let with = if with.is_empty() { with } else { format!(", {with}") };
-            paragraph(text, "  given up: ", &format!("{}{with}: {why}", crate::wording::path(case)));
+            paragraph(text, "  given up: ", &format!("{}{with}: {why}", crate::report::wording::path(case)));
         }
     }
     for skipped in &scenario.skipped {
@@ -78,7 +78,7 @@ fn block(text: &mut String, scenario: &ScenarioResult, metric: &Metric, set: &Pa
     for (case, figure) in rows {
         let size = match case.role {
             Role::Subject => case.size.map(|size| number(f64::from(size), 0)).unwrap_or_default(),
-            Role::Baseline | Role::Control => crate::wording::role(case.role).to_owned(),
+            Role::Baseline | Role::Control => crate::report::wording::role(case.role).to_owned(),
         };
         let median = number(figure.value.median / metric.per_unit, digits);
         let doubted = off && case.role == Role::Subject && has_ratio(figure);
@@ -118,7 +118,7 @@ fn paragraph(text: &mut String, head: &str, words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::specimen;
+    use crate::report::specimen;
 
     fn of(name: &str) -> String {
         let mut run = specimen::run();

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Drawing, Palette, RATE, cases, control, drawing, over, series, sets, shown};
-use crate::plot::Plot;
-use crate::plot::axis::Axis;
+use crate::report::plot::Plot;
+use crate::report::plot::axis::Axis;
+use crate::report::wording::{path, rate, short};
 use crate::results::{CaseResult, Interval, Metric, Parameters, ScenarioResult};
-use crate::wording::{path, rate, short};
 
 pub(super) fn over_rates(
     scenario: &ScenarioResult,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter};
 use plotters::prelude::Ranged;
 
-use crate::wording::{number, short};
+use crate::report::wording::{number, short};
 
 /// An axis of a plot.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use anyhow::Result;
 use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend};
 
-use crate::markup::escaped;
+use crate::report::markup::escaped;
 use axis::Axis;
 use ink::{INK, Mark, PAPER, text_at};
 

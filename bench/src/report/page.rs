@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 
-use crate::figures::{Drawing, Palette, drawings};
-use crate::markup::escaped;
-use crate::plot::Form;
-use crate::remarks::{left_out, remarks};
+use crate::report::figures::{Drawing, Palette, drawings};
+use crate::report::markup::escaped;
+use crate::report::plot::Form;
+use crate::report::remarks::{left_out, remarks};
 use crate::results::{Results, ScenarioResult};
 
 const STYLE: &str = include_str!("page/style.css");
@@ -121,7 +121,7 @@ fn section(html: &mut String, scenario: &ScenarioResult, palette: &Palette) -> R
     }
     let failed = scenario.cases.iter().filter_map(|case| {
         let why = case.failed.as_ref()?;
-        Some((crate::wording::path(case), crate::wording::parameters(&case.parameters), why))
+        Some((crate::report::wording::path(case), crate::report::wording::parameters(&case.parameters), why))
     });
     let failed = failed.map(|(path, with, why)| {
         (if with.is_empty() { path } else { format!("{path}, {with}") }, format!("given up: {why}"))
@@ -167,7 +167,7 @@ fn date(results: &Results) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::specimen;
+    use crate::report::specimen;
 
     #[test]
     fn everything_is_inside_the_page() {

@@ -1,7 +1,7 @@
 //! What must be known of a run before its figures are read.
 
+use crate::report::wording::{parameters, ratio, title};
 use crate::results::{Control, Results, ScenarioResult};
-use crate::wording::{parameters, ratio, title};
 
 /// One line each, the gravest first; none for a run that is whole and quiet.
 pub(crate) fn remarks(results: &Results) -> Vec<String> {
@@ -28,7 +28,7 @@ pub(crate) fn verdict(control: &Control) -> String {
     if !control.ratio.median.is_finite() {
         return "not measured: inconclusive".to_owned();
     }
-    let span = crate::wording::span(&control.ratio, ratio);
+    let span = crate::report::wording::span(&control.ratio, ratio);
     let word = if control.inconclusive { ": inconclusive, more than 3 % off" } else { "" };
     format!("{} ({span}){word}", ratio(control.ratio.median))
 }
@@ -55,7 +55,7 @@ fn off(scenario: &ScenarioResult) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::specimen;
+    use crate::report::specimen;
 
     #[test]
     fn a_run_that_is_whole_and_quiet_needs_no_remark() {

@@ -1,10 +1,10 @@
 //! Times of single requests: one curve for each variant.
 
 use super::{Drawing, Palette, among, id};
-use crate::plot::axis::Axis;
-use crate::plot::{Plot, Point, Series};
+use crate::report::plot::axis::Axis;
+use crate::report::plot::{Plot, Point, Series};
+use crate::report::wording::path;
 use crate::results::{CaseResult, Distribution, Parameters, Role, ScenarioResult};
-use crate::wording::path;
 
 pub(super) fn distribution(
     scenario: &ScenarioResult,

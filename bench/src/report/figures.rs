@@ -12,13 +12,13 @@ use bars::bars;
 use distribution::distribution;
 use over::{over_rates, over_sizes};
 
-use crate::plot::axis::Axis;
-use crate::plot::ink::Mark;
-use crate::plot::{Plot, Point, Series};
+use crate::report::plot::axis::Axis;
+use crate::report::plot::ink::Mark;
+use crate::report::plot::{Plot, Point, Series};
+use crate::report::wording::{parameters, title};
 use crate::results::{
     CaseResult, Control, Figure, Interval, Metric, Parameters, Results, Role, ScenarioResult,
 };
-use crate::wording::{parameters, title};
 
 /// One plot with what stands under it.
 #[derive(Clone, Debug)]
@@ -193,7 +193,7 @@ fn id(scenario: &ScenarioResult, what: &str, set: &Parameters) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::specimen;
+    use crate::report::specimen;
 
     fn kinds(name: &str) -> String {
         let run = specimen::run();

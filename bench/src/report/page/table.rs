@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use crate::figures::{control, sets};
-use crate::markup::escaped;
-use crate::remarks::verdict;
+use crate::report::figures::{control, sets};
+use crate::report::markup::escaped;
+use crate::report::remarks::verdict;
+use crate::report::wording::{self, decimals, number, parameters, ratio, span};
 use crate::results::{CaseResult, Figure, Metric, Parameters, Role, ScenarioResult};
-use crate::wording::{self, decimals, number, parameters, ratio, span};
 
 /// Tables up to this length stand open.
 const SHORT: usize = 16;

@@ -9,11 +9,11 @@ use dataplane_tests::command::run;
 use dataplane_tests::skip;
 
 use super::page;
-use crate::figures::{Palette, drawings};
-use crate::markup::escaped;
-use crate::plot::{Form, Plot, Series};
+use crate::report::figures::{Palette, drawings};
+use crate::report::markup::escaped;
+use crate::report::plot::{Form, Plot, Series};
+use crate::report::specimen;
 use crate::results::Results;
-use crate::specimen;
 
 const INSPECT: &str = include_str!("inspect.js");
 const WIDTHS: [u32; 2] = [1280, 390];

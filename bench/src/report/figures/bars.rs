@@ -1,10 +1,10 @@
 //! One figure for each case, from zero.
 
 use super::{Drawing, Palette, cases, drawing, shown};
-use crate::plot::axis::Axis;
-use crate::plot::{Bar, Plot};
+use crate::report::plot::axis::Axis;
+use crate::report::plot::{Bar, Plot};
+use crate::report::wording::{decimals, number, path, title};
 use crate::results::{Interval, Metric, Parameters, Role, ScenarioResult};
-use crate::wording::{decimals, number, path, title};
 
 pub(super) fn bars(
     scenario: &ScenarioResult,
