@@ -168,6 +168,8 @@ fn inside(namespace: &Namespace, address: Ipv4Addr, prefix: u8, gateway: Option<
 
 fn bridge(host: &Namespace, ports: &[&str]) {
     // Spanning tree off and no forwarding delay: the ports carry frames at once.
-    let ports: String = ports.iter().map(|port| format!("link set {port} master {BRIDGE}\n")).collect();
-    host.ip_batch(&format!("link add {BRIDGE} type bridge forward_delay 0\n{ports}link set {BRIDGE} up\n"));
+    host.ip(&format!("link add {BRIDGE} up type bridge forward_delay 0"));
+    for port in ports {
+        host.ip(&format!("link set {port} master {BRIDGE}"));
+    }
 }

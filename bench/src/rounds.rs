@@ -130,7 +130,8 @@ pub(crate) fn controls(cases: &[CaseResult]) -> Vec<Control> {
         figures.into_iter().filter_map(move |(metric, ratio)| {
             let (ratio, parameters) = (ratio?, parameters.clone());
             // Not a number is no proof either.
-            let inconclusive = !((ratio.median - 1.0).abs() <= QUIET);
+            let off = (ratio.median - 1.0).abs();
+            let inconclusive = off.is_nan() || off > QUIET;
             Some(Control { metric, parameters, ratio, inconclusive })
         })
     };

@@ -101,8 +101,7 @@ impl Run {
         let folder = Folder::claim(&self.out.clone().unwrap_or_else(dated))?;
         sweep();
         variant::sweep();
-        let estimate = |one: &Box<dyn Scenario>| (one.name().to_owned(), one.estimate(&plan.scope));
-        let mut view = View::new(plan.scenarios.iter().map(estimate).collect());
+        let mut view = View::new(plan.estimates());
         for Skipped { variant, why } in &plan.skipped {
             view.say(&format!("{variant} is left out: {why}"));
         }
@@ -203,6 +202,11 @@ impl Run {
 }
 
 impl Plan {
+    /// What each scenario takes by its own estimate.
+    fn estimates(&self) -> Vec<(String, Duration)> {
+        self.scenarios.iter().map(|one| (one.name().to_owned(), one.estimate(&self.scope))).collect()
+    }
+
     /// Runs the scenarios and keeps each as it ends; returns which failed, and why.
     fn measure(&self, results: &mut Results, folder: &Folder, view: &mut View) -> Result<Vec<String>> {
         let mut failed = Vec::new();

@@ -26,7 +26,7 @@ impl CpuTime {
         stolen > 1 && ticks(stolen) > TOLERATED * ticks(all)
     }
 
-    /// proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal; guest time is in user.
+    /// `proc_stat(5)`: user, nice, system, idle, iowait, irq, softirq, steal; guest time is in user.
     fn of(stat: &str) -> Self {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or_default();
         let columns: Vec<u64> =

@@ -12,7 +12,7 @@ use super::{Load, Sample};
 use crate::bed::Bed;
 use crate::results::{Metric, Parameters};
 
-/// Requests and responses of one byte each, as netperf's TCP_RR has them.
+/// Requests and responses of one byte each, as netperf's `TCP_RR` has them.
 const SIZE: usize = 1;
 /// Round trips before the first one that counts.
 const WARM_UP: usize = 200;

@@ -292,7 +292,7 @@ fn whole(ns: f64) -> u64 {
 mod tests {
     use std::collections::BTreeSet;
 
-    const PAGE: &str = include_str!("../../docs/results.md");
+    const PAGE: &str = include_str!("../../../docs/results.md");
 
     #[test]
     fn the_page_has_every_key() {
