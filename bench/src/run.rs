@@ -58,7 +58,7 @@ pub(crate) struct Run {
     /// Topologies and scenarios of your own; docs/lab.md tells how to write them
     #[arg(long, value_name = "FILE.toml")]
     file: Option<PathBuf>,
-    /// The folder that results.json and report.html go to [default: dpbench-<date and time>]
+    /// The folder that results.json and report.html go to [default: a dated one]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// What is printed at the end
