@@ -12,12 +12,12 @@ mod tests;
 mod topology;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
+use crate::input;
 use crate::load::Load;
 use crate::scenario::Scenario;
 use crate::usage::usage;
@@ -27,7 +27,7 @@ use scenarios::Wanted;
 use topology::Topology;
 
 /// Bigger than any that a person writes.
-const LARGEST: u64 = 1 << 20;
+const LARGEST_MB: u64 = 1;
 
 /// What the build has; asked anew for each load that is taken out of it.
 type Known = fn() -> Vec<Box<dyn Scenario>>;
@@ -42,9 +42,7 @@ impl Lab {
     /// Reads and judges it, beside what there is anyhow.
     pub(crate) fn read(path: &Path, variants: &[Arc<dyn Variant>], scenarios: Known) -> Result<Self> {
         let asked = || format!("--file {}", path.display());
-        let size = fs::metadata(path).with_context(asked)?.len();
-        ensure!(size <= LARGEST, "{}: more than a megabyte is no lab file", asked());
-        let bytes = fs::read(path).with_context(asked)?;
+        let bytes = input::read(path, LARGEST_MB).with_context(asked)?;
         let text = String::from_utf8(bytes).map_err(|error| usage(format!("{}: {error}", asked())))?;
         Self::parse(&text, path, variants, scenarios)
     }

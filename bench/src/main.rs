@@ -14,6 +14,7 @@ mod crowd;
 mod effort;
 mod flows;
 mod folder;
+mod input;
 mod instance;
 mod interrupt;
 mod lab;

@@ -1,18 +1,21 @@
 //! Reads a run's results.json. Refuses what is none, what is cut off, and another schema.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 use serde_json::error::Category;
 
+use crate::input;
 use crate::results::{Results, SCHEMA};
 use crate::usage::usage;
 
+/// A run of every case at a thousand rounds takes a tenth of it.
+const LARGEST_MB: u64 = 500;
+
 /// The results in this file.
 pub(crate) fn read(path: &Path) -> Result<Results> {
-    let text = fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    let text = input::read(path, LARGEST_MB).with_context(|| format!("read {}", path.display()))?;
     parse(&text).map_err(|what| usage(format!("{}: {what}", path.display())))
 }
 

@@ -26,9 +26,9 @@ use super::cpu::{HeldUp, pin_to_the_last, undisturbed};
 use super::wire::Wire;
 use super::{Load, Sample, datagram, frame, metric, number};
 use crate::bed::Bed;
-use crate::interrupt;
 use crate::results::{Metric, Parameters, Skipped};
 use crate::sys::{Frames, packet_socket};
+use crate::{input, interrupt};
 
 /// Frames that are compared before anything is timed.
 const PROBES: usize = 1000;
@@ -38,6 +38,8 @@ const SETTLE: Duration = Duration::from_millis(20);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(200);
 /// So much longer than planned, and the capture's time was not kept.
 const LATE: f64 = 0.05;
+/// A capture is held in memory.
+const LARGEST_MB: u64 = 1000;
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// What was typed.
@@ -70,7 +72,8 @@ impl Options {
     /// Reads the capture, where there is one.
     pub(crate) fn load(&self) -> Result<Option<Replay>> {
         let Some(path) = &self.pcap else { return Ok(None) };
-        let bytes = std::fs::read(path).with_context(|| format!("read the capture {}", path.display()))?;
+        let bytes =
+            input::read(path, LARGEST_MB).with_context(|| format!("read the capture {}", path.display()))?;
         let capture =
             Capture::parse(&bytes).with_context(|| format!("read the capture {}", path.display()))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();

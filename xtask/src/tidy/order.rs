@@ -38,7 +38,7 @@ pub(super) const CRATES: &[(&str, &str)] = &[
          variant::cni_bandwidth variant::dpctl variant::queues variant::proof variant::tool load load::replay load::replay::capture load::replay::silence load::latency load::crr load::tcp \
          load::per_packet load::raw load::udp load::wire load::frame load::datagram load::batch load::metric load::cpu \
          rivals test_runs skb programs flows offers measure crowd crowd::inside bed instance lookup strays stats stolen \
-         read results names panics usage stdout interrupt sys",
+         read results names panics usage stdout input interrupt sys",
     ),
     (
         "xtask/src",
