@@ -12,10 +12,42 @@ const LONGEST: usize = 63;
 
 /// Words that would be ambiguous in `dpctl inspect NAME` and its like.
 const COMMAND_WORDS: &[&str] = &[
-    "all", "apply", "attach", "completions", "config", "connect", "create", "detach", "dev", "disconnect",
-    "doctor", "exec", "export", "group", "host", "inspect", "limit", "link", "ls", "man", "network", "none",
-    "port", "publish", "reconcile", "reset", "rm", "rule", "sandbox", "serve", "set", "show", "stats", "unlink",
-    "unpublish", "upgrade",
+    "all",
+    "apply",
+    "attach",
+    "completions",
+    "config",
+    "connect",
+    "create",
+    "detach",
+    "dev",
+    "disconnect",
+    "doctor",
+    "exec",
+    "export",
+    "group",
+    "host",
+    "inspect",
+    "limit",
+    "link",
+    "ls",
+    "man",
+    "network",
+    "none",
+    "port",
+    "publish",
+    "reconcile",
+    "reset",
+    "rm",
+    "rule",
+    "sandbox",
+    "serve",
+    "set",
+    "show",
+    "stats",
+    "unlink",
+    "unpublish",
+    "upgrade",
 ];
 
 /// A name that was checked.
@@ -56,7 +88,11 @@ impl FromStr for Name {
             [] => Err(NotAName::Empty),
             bytes if bytes.len() > LONGEST => Err(NotAName::TooLong),
             [head, rest @ ..] if first(*head) && rest.iter().all(|byte| inner(*byte)) => {
-                if COMMAND_WORDS.contains(&text) { Err(NotAName::CommandWord) } else { Ok(Self(text.to_owned())) }
+                if COMMAND_WORDS.contains(&text) {
+                    Err(NotAName::CommandWord)
+                } else {
+                    Ok(Self(text.to_owned()))
+                }
             }
             _ => Err(NotAName::Character),
         }
@@ -82,7 +118,9 @@ mod tests {
 
     #[test]
     fn what_could_be_a_path_an_option_or_a_trick_is_none() {
-        for text in ["/", "a/b", "..", ".", "../a", "-a", "_a", ".a", "A", "Web", "a b", "a\n", "a\0", "a%", "ä", " a"] {
+        for text in [
+            "/", "a/b", "..", ".", "../a", "-a", "_a", ".a", "A", "Web", "a b", "a\n", "a\0", "a%", "ä", " a",
+        ] {
             assert_eq!(text.parse::<Name>(), Err(NotAName::Character), "{text:?}");
         }
         assert_eq!("".parse::<Name>(), Err(NotAName::Empty));

@@ -140,13 +140,17 @@ pub enum Contradiction {
         value: String,
     },
     /// Isolation that somebody else's bridge would undo.
-    #[error("--icc off: {bridge} is another's bridge, which carries frames between its ports itself; leave --bridge out")]
+    #[error(
+        "--icc off: {bridge} is another's bridge, which carries frames between its ports itself; leave --bridge out"
+    )]
     IccOnForeignBridge {
         /// The bridge.
         bridge: String,
     },
     /// A bridge that is not ours has its own way out.
-    #[error("--internal: {bridge} is another's bridge, and what it leads to is not ours to close; leave --bridge out")]
+    #[error(
+        "--internal: {bridge} is another's bridge, and what it leads to is not ours to close; leave --bridge out"
+    )]
     InternalOnForeignBridge {
         /// The bridge.
         bridge: String,
@@ -219,9 +223,9 @@ impl Request {
     }
 
     fn subnets(&self) -> Result<Vec<Subnet>, Contradiction> {
-        one_of_each("--subnet", &self.subnets, |subnet| subnet.is_ipv4())?;
+        one_of_each("--subnet", &self.subnets, IpNetwork::is_ipv4)?;
         one_of_each("--gateway", &self.gateways, IpAddr::is_ipv4)?;
-        one_of_each("--ip-range", &self.ranges, |range| range.is_ipv4())?;
+        one_of_each("--ip-range", &self.ranges, IpNetwork::is_ipv4)?;
         let has = |is_v4: bool| self.subnets.iter().any(|subnet| subnet.is_ipv4() == is_v4);
         let lacks = |option, value: String| Contradiction::NoSubnet { option, value };
         if let Some(gateway) = self.gateways.iter().find(|gateway| !has(gateway.is_ipv4())) {
@@ -251,7 +255,11 @@ fn one_of_each<T: ToString>(
 ) -> Result<(), Contradiction> {
     for (place, second) in given.iter().enumerate() {
         if let Some(first) = given[..place].iter().find(|first| is_v4(first) == is_v4(second)) {
-            return Err(Contradiction::Twice { option, first: first.to_string(), second: second.to_string() });
+            return Err(Contradiction::Twice {
+                option,
+                first: first.to_string(),
+                second: second.to_string(),
+            });
         }
     }
     Ok(())
@@ -272,7 +280,10 @@ mod tests {
     }
 
     fn with(subnets: &[&str]) -> Request {
-        Request { subnets: subnets.iter().map(|text| text.parse().expect("a CIDR")).collect(), ..Request::default() }
+        Request {
+            subnets: subnets.iter().map(|text| text.parse().expect("a CIDR")).collect(),
+            ..Request::default()
+        }
     }
 
     #[test]
@@ -282,16 +293,19 @@ mod tests {
         assert!(both.icc && !both.internal, "as Docker's default network");
         assert_eq!(
             check(Kind::Bridge, with(&["10.1.0.0/16", "10.2.0.0/16"])),
-            Err("--subnet 10.2.0.0/16: a network has one of each family, and 10.1.0.0/16 was given".to_owned())
+            Err("--subnet 10.2.0.0/16: a network has one of each family, and 10.1.0.0/16 was given"
+                .to_owned())
         );
     }
 
     #[test]
     fn addresses_want_a_subnet_of_their_family() {
-        let gateway = Request { gateways: vec!["fd00::1".parse().expect("an address")], ..with(&["10.1.0.0/16"]) };
+        let gateway =
+            Request { gateways: vec!["fd00::1".parse().expect("an address")], ..with(&["10.1.0.0/16"]) };
         assert_eq!(
             check(Kind::Bridge, gateway),
-            Err("--gateway fd00::1: the network has no subnet of that family; give one with --subnet".to_owned())
+            Err("--gateway fd00::1: the network has no subnet of that family; give one with --subnet"
+                .to_owned())
         );
     }
 

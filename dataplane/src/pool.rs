@@ -4,6 +4,7 @@
 //! that nobody who still believes in its former owner talks to a stranger.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
@@ -44,7 +45,11 @@ pub fn next_subnet(pools: &[Pool], taken: &[IpNetwork]) -> Option<IpNetwork> {
 
 /// The next address of a subnet: one that nobody ever had, else the one that is free for longest.
 /// `freed` is in the order in which addresses were given back.
-pub fn next_address(subnet: &Subnet, taken: &HashSet<IpAddr>, freed: &[IpAddr]) -> Option<IpAddr> {
+pub fn next_address<S: BuildHasher>(
+    subnet: &Subnet,
+    taken: &HashSet<IpAddr, S>,
+    freed: &[IpAddr],
+) -> Option<IpAddr> {
     let resting: HashSet<IpAddr> = freed.iter().copied().collect();
     let fresh = subnet.addresses().find(|address| !taken.contains(address) && !resting.contains(address));
     fresh.or_else(|| {
@@ -73,7 +78,10 @@ mod tests {
     #[test]
     fn the_first_free_subnet_is_given_out() {
         assert_eq!(next("172.16.0.0/12", 16, &[]).as_deref(), Some("172.16.0.0/16"));
-        assert_eq!(next("172.16.0.0/12", 16, &["172.16.5.0/24", "172.17.0.0/16"]).as_deref(), Some("172.18.0.0/16"));
+        assert_eq!(
+            next("172.16.0.0/12", 16, &["172.16.5.0/24", "172.17.0.0/16"]).as_deref(),
+            Some("172.18.0.0/16")
+        );
         assert_eq!(next("10.0.0.0/8", 24, &["10.0.0.0/24", "10.0.0.0/9"]).as_deref(), Some("10.128.0.0/24"));
         assert_eq!(next("fd00::/8", 64, &["fd00::/64"]).as_deref(), Some("fd00:0:0:1::/64"));
     }
@@ -87,7 +95,8 @@ mod tests {
 
     #[test]
     fn the_second_pool_is_for_when_the_first_is_full() {
-        let pools = [Pool { cidr: cidr("10.0.0.0/24"), size: 24 }, Pool { cidr: cidr("10.9.0.0/16"), size: 24 }];
+        let pools =
+            [Pool { cidr: cidr("10.0.0.0/24"), size: 24 }, Pool { cidr: cidr("10.9.0.0/16"), size: 24 }];
         assert_eq!(next_subnet(&pools, &[cidr("10.0.0.0/24")]), Some(cidr("10.9.0.0/24")));
     }
 

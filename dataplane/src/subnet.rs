@@ -43,7 +43,9 @@ pub enum Unfit {
         least: &'static str,
     },
     /// Addresses that no network has.
-    #[error("{cidr}: not a subnet for networks ({why}); take a private one, as 10.0.0.0/8 or fd00::/8 has them")]
+    #[error(
+        "{cidr}: not a subnet for networks ({why}); take a private one, as 10.0.0.0/8 or fd00::/8 has them"
+    )]
     Special {
         /// As asked for.
         cidr: IpNetwork,
@@ -232,8 +234,16 @@ mod tests {
         for text in ["10.1.0.0/31", "10.1.0.1/32", "fd00::/127", "fd00::1/128"] {
             assert!(matches!(plain(text), Err(Unfit::TooSmall { .. })), "{text}");
         }
-        let special =
-            ["127.0.0.0/8", "224.0.0.0/8", "169.254.0.0/16", "0.0.0.0/0", "240.0.0.0/8", "ff02::/64", "fe80::/64", "::/96"];
+        let special = [
+            "127.0.0.0/8",
+            "224.0.0.0/8",
+            "169.254.0.0/16",
+            "0.0.0.0/0",
+            "240.0.0.0/8",
+            "ff02::/64",
+            "fe80::/64",
+            "::/96",
+        ];
         for text in special {
             assert!(matches!(plain(text), Err(Unfit::Special { .. })), "{text}: {:?}", plain(text));
         }
@@ -261,8 +271,12 @@ mod tests {
             Subnet::new(cidr("10.1.0.0/24"), None, None, reserved)
         };
         assert!(with(&[("a", "10.1.0.2"), ("b", "10.1.0.3")]).is_ok());
-        assert!(matches!(with(&[("a", "10.1.0.2"), ("b", "10.1.0.2")]), Err(Unfit::Taken { owner, .. }) if owner == "a"));
-        assert!(matches!(with(&[("a", "10.1.0.1")]), Err(Unfit::Taken { owner, .. }) if owner == "the gateway"));
+        assert!(
+            matches!(with(&[("a", "10.1.0.2"), ("b", "10.1.0.2")]), Err(Unfit::Taken { owner, .. }) if owner == "a")
+        );
+        assert!(
+            matches!(with(&[("a", "10.1.0.1")]), Err(Unfit::Taken { owner, .. }) if owner == "the gateway")
+        );
         assert!(matches!(with(&[("a", "10.9.0.1")]), Err(Unfit::Outside { .. })));
     }
 
