@@ -34,6 +34,11 @@ pub mod store;
 pub mod surroundings;
 pub mod tables;
 
+pub mod name;
+pub mod network;
+pub mod pool;
+pub mod subnet;
+
 pub mod attachment;
 pub mod bpffs;
 pub mod descriptors;

@@ -5,7 +5,7 @@
 pub(super) const CRATES: &[(&str, &str)] = &[
     (
         "dataplane-common/src",
-        "pod layout counters verdict frame bucket limit rate size time notation direction",
+        "pod layout counters verdict neighbour network sender headers refusal frames address frame bucket limit rate size time notation direction",
     ),
     ("dataplane-ebpf/src", "limiter packet maps clock"),
     (
@@ -13,7 +13,7 @@ pub(super) const CRATES: &[(&str, &str)] = &[
         "cli cli::attach cli::detach cli::limit cli::show cli::stats cli::ls cli::doctor cli::reconcile cli::upgrade \
          cli::reset cli::completions cli::man cli::limit_options cli::output cli::table cli::progress \
          doctor surroundings select attach detach limits reset reconcile open remains settle upgrade session unmake hook object tables pin \
-         store attachment instance bpffs expedite private_dir lockfile features netlink netlink::devices netlink::clsact netns descriptors \
+         network pool subnet name store attachment instance bpffs expedite private_dir lockfile features netlink netlink::devices netlink::clsact netns descriptors \
          mac sys error",
     ),
     (
