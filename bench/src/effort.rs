@@ -12,6 +12,9 @@ const QUICK_RATES: [u64; 2] = [1_000_000, 10_000_000];
 /// Values of N.
 const SIZES: [u32; 4] = [1, 100, 1000, 10_000];
 
+/// As many as an interval needs.
+const FEWEST_ROUNDS: u32 = 6;
+
 /// From the most to the least that a quick run does: sizes, rounds, milliseconds.
 const QUICK: [(&[u32], u32, u64); 6] = [
     (&SIZES, 3, 100),
@@ -61,7 +64,7 @@ impl Effort {
         scope.window = self.window.unwrap_or(window);
         let (rates, long): (&[u64], u64) = if self.quick { (&QUICK_RATES, 1) } else { (&RATES, 10) };
         scope.rates = rates.to_vec();
-        scope.long_rounds = self.long_rounds.unwrap_or(1);
+        scope.long_rounds = self.long_rounds.unwrap_or(if self.quick { 1 } else { FEWEST_ROUNDS });
         scope.long = self.long_window.unwrap_or(Duration::from_secs(long));
         scope.quick = self.quick;
     }

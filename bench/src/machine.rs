@@ -23,7 +23,7 @@ impl Machine {
         let facts = [
             ("date", said(Command::new("date").args(["-u", "+%F %R UTC"]))),
             ("command", std::env::args().skip(1).collect::<Vec<_>>().join(" ")),
-            ("commit", said(Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]))),
+            ("commit", env!("DPBENCH_COMMIT").to_owned()),
             ("dpctl", said(Command::new(dpctl).arg("--version"))),
             ("kernel", file("/proc/sys/kernel/osrelease")),
             ("cpu", format!("{cpus} x {}", cpu.trim_start_matches([' ', '\t', ':']))),
@@ -36,6 +36,7 @@ impl Machine {
             ("tcp", file("/proc/sys/net/ipv4/tcp_available_congestion_control")),
             ("tcp default", file("/proc/sys/net/ipv4/tcp_congestion_control")),
             ("offloads", offloads()),
+            ("bridge netfilter", bridge_netfilter()),
         ];
         let facts = facts.into_iter().map(|(name, value)| (name, value.trim().to_owned()));
         Self(facts.filter(|(_, value)| !value.is_empty()).collect())
@@ -86,6 +87,18 @@ fn offloads() -> String {
         Some(format!("{short} {state}"))
     });
     shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether bridged packets walk iptables in a new namespace, as Docker wants it.
+fn bridge_netfilter() -> String {
+    if !rustix::process::geteuid().is_root() {
+        return String::new();
+    }
+    Namespace::new().enter(|| match file("/proc/sys/net/bridge/bridge-nf-call-iptables").trim() {
+        "1" => "on".to_owned(),
+        "0" => "off".to_owned(),
+        _ => "not loaded".to_owned(),
+    })
 }
 
 /// As ethtool calls them, and as everybody does.

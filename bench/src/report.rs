@@ -13,6 +13,7 @@ mod wording;
 
 pub(crate) use page::page;
 pub(crate) use summary::summary;
+pub(crate) use wording::{parameters, path};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::read::read;
+use crate::stdout::print;
 use page::plots;
 
 /// What was typed.
@@ -50,7 +52,7 @@ impl Report {
             }
         }
         if self.output.is_none() && self.plots.is_none() {
-            print!("{}", summary(&results));
+            print(&summary(&results))?;
         }
         Ok(())
     }

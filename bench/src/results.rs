@@ -25,8 +25,11 @@ pub(crate) struct Results {
     pub(crate) complete: bool,
     /// Made to see whether it works, not what it costs.
     pub(crate) quick: bool,
-    /// Of the bootstrap's random numbers.
+    /// Of the bootstrap's random numbers, and of the order in each round.
     pub(crate) seed: u64,
+    /// How much was measured: rounds, windows, sizes, rates.
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<String, String>,
     /// The command as it was typed.
     pub(crate) command: Vec<String>,
     /// Where it was measured: kernel, CPU, mitigations, congestion control, commit.
@@ -118,7 +121,7 @@ pub(crate) struct CaseResult {
     pub(crate) role: Role,
     /// Rounds measured, those left out included.
     pub(crate) rounds: u32,
-    /// Rounds left out since another tenant took CPU time meanwhile.
+    /// Rounds left out since others took CPU time meanwhile, or held it up.
     pub(crate) stolen_rounds: u32,
     /// Why it was given up, where it was.
     pub(crate) failed: Option<String>,

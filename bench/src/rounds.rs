@@ -1,7 +1,7 @@
 //! Cases measured in turn, round after round, and what came of them.
 //!
-//! Rounds are interleaved, so that a busy minute of the machine meets all cases alike, and each
-//! begins with another case. A ratio is taken within a round. A measurement during which CPU time
+//! Rounds are interleaved, so that a busy minute of the machine meets all cases alike, each in an
+//! order of its own. A ratio is taken within a round. A measurement during which CPU time
 //! was stolen, or other work held it up, is left out and counted. A case that fails is given up and told; Ctrl-C ends the
 //! rounds, and what they have measured stays.
 
@@ -87,8 +87,7 @@ pub(crate) fn interleave_groups(
 ) -> Vec<CaseResult> {
     let mut records: Vec<Record> = cases.iter().map(|_| Record::default()).collect();
     'rounds: for round in 0..pace.rounds {
-        for place in 0..groups.len() {
-            let group = &groups[(place + round as usize) % groups.len()];
+        for group in order(groups.len(), pace.seed, round).into_iter().map(|number| &groups[number]) {
             let alive: Vec<usize> =
                 group.iter().copied().filter(|number| records[*number].failed.is_none()).collect();
             let Some(first) = alive.first() else { continue };
@@ -100,7 +99,7 @@ pub(crate) fn interleave_groups(
             }
             let before = CpuTime::now();
             let samples = measure(&alive);
-            let stolen = CpuTime::now().was_stolen_since(before);
+            let stolen = CpuTime::now().was_stolen_since(&before);
             if interrupt::check().is_err() {
                 break 'rounds;
             }
@@ -120,6 +119,14 @@ pub(crate) fn interleave_groups(
     conclude(cases, metrics, pace.seed, records)
 }
 
+/// The order of one round: drawn anew for each, so that no case always follows the same one, and
+/// the control is as far from the baseline as anybody.
+fn order(count: usize, seed: u64, round: u32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    fastrand::Rng::with_seed(seed ^ (u64::from(round) << 32)).shuffle(&mut order);
+    order
+}
+
 /// The baseline beside itself, as the results have it.
 pub(crate) fn controls(cases: &[CaseResult]) -> Vec<Control> {
     let controls = cases.iter().filter(|case| case.role == Role::Control);
@@ -135,7 +142,30 @@ pub(crate) fn controls(cases: &[CaseResult]) -> Vec<Control> {
             Some(Control { metric, parameters, ratio, inconclusive })
         })
     };
-    controls.flat_map(of_case).collect()
+    controls.flat_map(of_case).chain(missing(cases)).collect()
+}
+
+/// A baseline whose control could not be measured proves as little as one that is off.
+fn missing(cases: &[CaseResult]) -> impl Iterator<Item = Control> {
+    let alone = |baseline: &&CaseResult| {
+        let beside = |case: &CaseResult| {
+            case.role == Role::Control
+                && (&case.parameters, case.size) == (&baseline.parameters, baseline.size)
+        };
+        baseline.role == Role::Baseline && !cases.iter().any(beside)
+    };
+    let of_case = |baseline: &CaseResult| {
+        let parameters = baseline.parameters.clone();
+        let names: Vec<String> = baseline.figures.keys().cloned().collect();
+        let ratio = Interval { median: f64::NAN, from: f64::NAN, to: f64::NAN };
+        names.into_iter().map(move |metric| Control {
+            metric,
+            parameters: parameters.clone(),
+            ratio,
+            inconclusive: true,
+        })
+    };
+    cases.iter().filter(alone).flat_map(of_case)
 }
 
 fn conclude(cases: &[Case], metrics: &[Metric], seed: u64, records: Vec<Record>) -> Vec<CaseResult> {
@@ -229,10 +259,26 @@ mod tests {
     }
 
     #[test]
+    fn each_round_has_all_cases_in_an_order_of_its_own() {
+        let rounds: Vec<Vec<usize>> = (0..9).map(|round| order(20, 1, round)).collect();
+        for round in &rounds {
+            let mut sorted = round.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..20).collect::<Vec<_>>());
+        }
+        // Neighbours in one round are mostly none in another.
+        let place = |round: &Vec<usize>, case| round.iter().position(|one| *one == case);
+        let apart = |round: &&Vec<usize>| place(round, 0) < place(round, 1);
+        let before = rounds.iter().filter(apart).count();
+        assert!((1..9).contains(&before), "0 stands before 1 in {before} of 9");
+        assert_eq!(order(20, 1, 3), rounds[3], "the seed gives the same again");
+    }
+
+    #[test]
     fn a_ratio_is_taken_within_its_round() {
-        let rounds: [&[Option<f64>]; 2] =
-            [&[Some(1.0), Some(10.0), Some(100.0)], &[Some(2.0), Some(20.0), Some(200.0)]];
-        let results = measured(&rounds, &[Role::Baseline, Role::Subject]);
+        let figures = [1.0, 10.0, 100.0, 3.0, 7.0, 2.0];
+        let (one, double) = (figures.map(Some), figures.map(|figure| Some(2.0 * figure)));
+        let results = measured(&[&one, &double], &[Role::Baseline, Role::Subject]);
         let ratio = results[1].figures["packets_per_s"].ratio.expect("a ratio");
         assert_eq!((ratio.median, ratio.from, ratio.to), (2.0, 2.0, 2.0));
         assert!(results[0].figures["packets_per_s"].ratio.is_none(), "the baseline has none");
@@ -240,8 +286,8 @@ mod tests {
 
     #[test]
     fn nothing_beside_nothing_is_as_much_and_something_has_no_ratio() {
-        let rounds: [&[Option<f64>]; 2] =
-            [&[Some(0.0), Some(0.0), Some(2.0)], &[Some(0.0), Some(7.0), Some(2.0)]];
+        let (one, other) = ([0.0, 0.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0, 7.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let rounds: [&[Option<f64>]; 2] = [&one.map(Some), &other.map(Some)];
         let ratio = measured(&rounds, &[Role::Baseline, Role::Subject])[1].figures["packets_per_s"].ratio;
         assert_eq!(ratio.map(|ratio| (ratio.from, ratio.to)), Some((1.0, 1.0)));
     }
@@ -261,7 +307,10 @@ mod tests {
                 };
                 group.iter().map(sample).collect()
             });
-        assert_eq!(asked, [vec![0, 2], vec![1], vec![1], vec![0]]);
+        // In whatever order each round has them.
+        asked[..2].sort();
+        asked[2..].sort();
+        assert_eq!(asked, [vec![0, 2], vec![1], vec![0], vec![1]]);
         assert_eq!(results.iter().map(|case| case.rounds).collect::<Vec<_>>(), [2, 2, 0]);
         assert_eq!(results[2].failed.as_deref(), Some("no"));
     }
@@ -271,7 +320,7 @@ mod tests {
         let rounds: [&[Option<f64>]; 2] = [&[Some(1.0), None, Some(1.0)], &[Some(3.0), Some(9.0), Some(3.0)]];
         let results = measured(&rounds, &[Role::Baseline, Role::Subject]);
         assert_eq!((results[0].rounds, results[0].stolen_rounds), (3, 1));
-        assert_eq!(results[1].figures["packets_per_s"].ratio.map(|ratio| ratio.to), Some(3.0));
+        assert_eq!(results[1].figures["packets_per_s"].ratio.map(|ratio| ratio.median), Some(3.0));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(crate) struct Run {
     /// How long each short measurement takes, as 200ms or 2s [default: 500ms]
     #[arg(long, value_name = "TIME", value_parser = window)]
     window: Option<Duration>,
-    /// Rounds of each long measurement, of flows through a limit [default: 1]
+    /// Rounds of each long measurement, of flows through a limit [default: 6]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     long_rounds: Option<u32>,
     /// How long each long measurement takes [default: 10s]
@@ -105,7 +105,7 @@ impl Run {
         for Skipped { variant, why } in &plan.skipped {
             view.say(&format!("{variant} is left out: {why}"));
         }
-        let mut results = self.begin();
+        let mut results = self.begin(&plan.scope);
         let failed = plan.measure(&mut results, &folder, &mut view)?;
         drop(view);
         results.finished = now();
@@ -185,7 +185,7 @@ impl Run {
         Ok(all)
     }
 
-    fn begin(&self) -> Results {
+    fn begin(&self, scope: &Scope) -> Results {
         Results {
             schema: SCHEMA,
             tool: concat!("dpbench ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -194,6 +194,7 @@ impl Run {
             complete: false,
             quick: self.quick,
             seed: self.seed,
+            settings: scope.settings(),
             command: std::env::args().collect(),
             machine: Machine::look(&lookup::dpctl().unwrap_or_default()).facts(),
             scenarios: Vec::new(),

@@ -9,6 +9,7 @@ mod program;
 mod replay;
 mod setup;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,20 @@ impl Scope {
             seed,
             replay: None,
         }
+    }
+
+    /// How much is measured, by what the options are called.
+    pub(crate) fn settings(&self) -> BTreeMap<String, String> {
+        let list = |numbers: Vec<String>| numbers.join(",");
+        let settings = [
+            ("rounds", self.rounds.to_string()),
+            ("window", format!("{:?}", self.window)),
+            ("long rounds", self.long_rounds.to_string()),
+            ("long window", format!("{:?}", self.long)),
+            ("sizes", list(self.sizes.iter().map(u32::to_string).collect())),
+            ("rates, bit/s", list(self.rates.iter().map(u64::to_string).collect())),
+        ];
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 

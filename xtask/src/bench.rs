@@ -1,22 +1,33 @@
 //! `cargo xtask bench`: a fresh `dpctl`, then the crate `bench` with the arguments as given.
 
-use anyhow::Result;
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result};
 
 use crate::packages::Purpose;
 use crate::{build, command, interrupt, setup, workspace};
 
 /// `arguments` are a command of `dpbench` with its own; without a command they are those of
-/// `run`, which is then kept in target/bench.
+/// `run`, which is then kept in a dated folder of target/bench.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     // The benchmark removes its namespaces on Ctrl-C, and we wait for that.
     interrupt::catch()?;
     setup::ensure(&[Purpose::Build, Purpose::Run, Purpose::Lab])?;
     build::run()?;
     let dpctl = workspace::other_dpctl()?.unwrap_or_else(workspace::dpctl);
-    let out = workspace::root().join("target/bench").display().to_string();
+    let bench = workspace::root().join("target/bench");
+    fs::create_dir_all(&bench).with_context(|| format!("make {}", bench.display()))?;
+    let out = bench.join(now()?).display().to_string();
     let mut cargo = command::cargo();
     cargo.args(["run", "--quiet", "--release", "-p", "dataplane-bench", "--"]).args(words(arguments, &out));
     command::run("run the benchmark", cargo.env("DPCTL", dpctl))
+}
+
+/// A second as a folder's name; an earlier run is what the next is compared with.
+fn now() -> Result<String> {
+    let date = Command::new("date").args(["-u", "+%F-%H%M%S"]).output().context("ask for the date")?;
+    Ok(String::from_utf8_lossy(&date.stdout).trim().to_owned())
 }
 
 fn words(arguments: &[String], out: &str) -> Vec<String> {

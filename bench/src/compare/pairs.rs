@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::change::{Change, Controls, judge};
-use crate::results::{CaseResult, Metric, Parameters, Results, Role, ScenarioResult};
+use crate::report::{parameters, path};
+use crate::results::{CaseResult, Control, Metric, Parameters, Results, Role, ScenarioResult};
 
 /// What two runs say of each other.
 #[derive(Debug, Serialize)]
@@ -33,6 +34,11 @@ pub(super) struct Difference {
 pub(super) struct Figure {
     pub(super) scenario: String,
     pub(super) case: String,
+    /// The same in two parts, for people: `nft-ports 1000`, and with what.
+    #[serde(skip)]
+    pub(super) path: String,
+    #[serde(skip)]
+    pub(super) with: String,
     pub(super) metric: Metric,
     /// Over the baseline of its own run; else as measured.
     pub(super) relative: bool,
@@ -86,6 +92,9 @@ fn figure(
     metric: &Metric,
     seed: u64,
 ) -> Option<Figure> {
+    if !metric.has_ratio() {
+        return None;
+    }
     let figures = [cases[0].figures.get(&metric.name)?, cases[1].figures.get(&metric.name)?];
     let baselines = [baseline(scenarios[0], cases[0]), baseline(scenarios[1], cases[1])];
     let mut relative = None;
@@ -117,6 +126,8 @@ fn figure(
     Some(Figure {
         scenario: scenarios[0].name.clone(),
         case: name(cases[0]),
+        path: path(cases[0]),
+        with: parameters(&cases[0].parameters),
         metric: metric.clone(),
         relative: relative.is_some(),
         a: crate::stats::median(&a),
@@ -132,17 +143,22 @@ fn subjects(scenario: &ScenarioResult) -> impl Iterator<Item = &CaseResult> {
 }
 
 fn baseline<'s>(scenario: &'s ScenarioResult, case: &CaseResult) -> Option<&'s CaseResult> {
-    let is_it = |other: &&CaseResult| other.role == Role::Baseline && other.parameters == case.parameters;
+    let is_it = |other: &&CaseResult| {
+        let of_size = other.size.is_none() || other.size == case.size;
+        other.role == Role::Baseline && other.parameters == case.parameters && of_size
+    };
     scenario.cases.iter().find(is_it)
 }
 
-/// No control is no noise that anybody knows of.
+/// What is known of the noise: the worst of the controls, where there are several.
 fn controls(scenario: &ScenarioResult, metric: &Metric, parameters: &Parameters) -> Controls {
-    let is_it = |metric_, parameters_| metric_ == &metric.name && parameters_ == parameters;
-    let control = scenario.controls.iter().find(|control| is_it(&control.metric, &control.parameters));
-    control.map_or(Controls { off: 0.0, inconclusive: false }, |control| Controls {
-        off: (control.ratio.median - 1.0).abs().max((1.0 / control.ratio.median - 1.0).abs()),
-        inconclusive: control.inconclusive,
+    let is_it = |control: &&Control| control.metric == metric.name && control.parameters == *parameters;
+    let off = |ratio: f64| (ratio - 1.0).abs().max((1.0 / ratio - 1.0).abs());
+    scenario.controls.iter().filter(is_it).fold(Controls { off: 0.0, inconclusive: false }, |worst, one| {
+        Controls {
+            off: worst.off.max(off(one.ratio.median)),
+            inconclusive: worst.inconclusive || one.inconclusive,
+        }
     })
 }
 
@@ -167,6 +183,7 @@ fn differences(a: &Results, b: &Results) -> Vec<Difference> {
     let facts = |run: &Results| -> BTreeMap<String, String> {
         let mut facts = run.machine.clone();
         facts.retain(|name, _| !FLEETING.contains(&name.as_str()));
+        facts.extend(run.settings.clone());
         facts.insert("quick".to_owned(), run.quick.to_string());
         facts.insert("complete".to_owned(), run.complete.to_string());
         facts.insert("tool".to_owned(), run.tool.clone());

@@ -29,9 +29,13 @@ pub(super) fn table(comparison: &Comparison) -> String {
     let mut scenarios: Vec<&str> = changed.iter().map(|figure| figure.scenario.as_str()).collect();
     scenarios.dedup();
     for scenario in scenarios {
-        let figures: Vec<&Figure> =
-            changed.iter().copied().filter(|figure| figure.scenario == scenario).collect();
-        text += &scenario_table(scenario, &figures);
+        let of_it = changed.iter().copied().filter(|figure| figure.scenario == scenario);
+        let with: BTreeSet<&str> = of_it.clone().map(|figure| figure.with.as_str()).collect();
+        for with in with {
+            let figures: Vec<&Figure> = of_it.clone().filter(|figure| figure.with == with).collect();
+            let head = if with.is_empty() { scenario.to_owned() } else { format!("{scenario}, {with}") };
+            text += &scenario_table(&head, &figures);
+        }
     }
     if changed.is_empty() {
         text += "nothing changed beyond noise\n";
@@ -57,7 +61,7 @@ fn scenario_table(scenario: &str, figures: &[&Figure]) -> String {
         let interval = format!("{:+.1} to {:+.1}", percent(ratio.from), percent(ratio.to));
         let verdict = if figure.change.verdict == Verdict::Better { "better" } else { "worse" };
         let [a, b] = [figure.a, figure.b].map(|value| short(value / per));
-        [figure.case.clone(), title, a, b, change, interval, verdict.to_owned()]
+        [figure.path.clone(), title, a, b, change, interval, verdict.to_owned()]
     };
     let head = ["case", "metric", "A", "B", "change", "99 % interval", ""].map(str::to_owned);
     let rows: Vec<[String; 7]> = [head].into_iter().chain(figures.iter().map(row)).collect();
@@ -86,8 +90,7 @@ fn baseline(figure: &Figure) -> Option<String> {
     let baseline = figure.baseline.as_ref()?;
     let metric = &figure.metric;
     let [a, b] = [baseline.a, baseline.b].map(|value| short(value / metric.per_unit));
-    let parameters = figure.case.split_once(',').map(|(_, rest)| format!(",{rest}")).unwrap_or_default();
-    Some(format!("over {}{parameters}: {} {a} and {b} {}", baseline.name, metric.title, metric.unit))
+    Some(format!("over {}: {} {a} and {b} {}", baseline.name, metric.title, metric.unit))
 }
 
 /// Four digits that mean something.

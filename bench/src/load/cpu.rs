@@ -1,11 +1,12 @@
 //! Which CPU runs what, and whether it did.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::setpriority_process;
-use rustix::thread::{CpuSet, Pid, sched_setaffinity};
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::bed::Bed;
@@ -97,8 +98,13 @@ fn pin(thread: Option<Pid>, cpu: usize) -> Result<()> {
     sched_setaffinity(thread, &only).with_context(|| format!("pin a thread to CPU {cpu}"))
 }
 
+/// The last that this process may use; looked up once, since pinned threads may use but one.
 fn last() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get) - 1
+    static LAST: OnceLock<usize> = OnceLock::new();
+    *LAST.get_or_init(|| {
+        let allowed = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+        (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)).unwrap_or(0)
+    })
 }
 
 #[cfg(test)]

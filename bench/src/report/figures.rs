@@ -172,7 +172,9 @@ fn over<'i>(metric: &Metric, figures: impl Iterator<Item = &'i Interval>) -> Axi
 
 fn shown(figure: Interval, metric: &Metric) -> Interval {
     let by = |of: f64| of / metric.per_unit;
-    Interval { median: by(figure.median), from: by(figure.from), to: by(figure.to) }
+    // Too few rounds for an interval: the mark stands alone.
+    let or_median = |end: f64| by(if end.is_nan() { figure.median } else { end });
+    Interval { median: by(figure.median), from: or_median(figure.from), to: or_median(figure.to) }
 }
 
 fn among(title: &str, set: &Parameters) -> String {

@@ -7,7 +7,9 @@ use crate::results::{Control, Results, ScenarioResult};
 pub(crate) fn remarks(results: &Results) -> Vec<String> {
     let mut remarks = Vec::new();
     if !results.complete {
-        remarks.push("Incomplete: the run was ended early, and what had finished is here.".to_owned());
+        remarks.push(
+            "Incomplete: the run was ended early, or a scenario failed; what finished is here.".to_owned(),
+        );
     }
     if results.quick {
         remarks.push("Quick: made to see whether it works, not what it costs.".to_owned());
@@ -37,7 +39,7 @@ pub(crate) fn verdict(control: &Control) -> String {
 pub(crate) fn left_out(scenario: &ScenarioResult) -> String {
     let sum = |count: fn(&crate::results::CaseResult) -> u32| scenario.cases.iter().map(count).sum::<u32>();
     let (stolen, all) = (sum(|case| case.stolen_rounds), sum(|case| case.rounds));
-    format!("{stolen} of {all} measurements left out: others took CPU time meanwhile.")
+    format!("{stolen} of {all} measurements left out: others took CPU time meanwhile, or held them up.")
 }
 
 fn off(scenario: &ScenarioResult) -> Option<String> {

@@ -33,6 +33,9 @@ pub(crate) fn run() -> Results {
         complete: false,
         quick: true,
         seed: 1,
+        settings: [("rounds", "11"), ("window", "500ms")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
         command: vec!["dpbench".to_owned(), "run".to_owned()],
         machine: facts.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         scenarios: vec![
@@ -299,7 +302,7 @@ mod tests {
         let json = serde_json::to_value(super::run()).expect("JSON");
         let mut keys = BTreeSet::new();
         // Names of metrics, parameters and facts are a run's own.
-        collect(&json, &["machine", "parameters", "figures"], &mut keys);
+        collect(&json, &["machine", "settings", "parameters", "figures"], &mut keys);
         assert!(keys.len() > 40, "{keys:?}");
         let rows: BTreeSet<&str> =
             PAGE.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();

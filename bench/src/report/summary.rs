@@ -13,7 +13,7 @@ const WIDE: usize = 78;
 /// The whole run.
 pub(crate) fn summary(results: &Results) -> String {
     let mut text = String::new();
-    for (key, value) in &results.machine {
+    for (key, value) in results.machine.iter().chain(&results.settings) {
         paragraph(&mut text, &format!("{key:<15} "), value);
     }
     for scenario in &results.scenarios {
@@ -76,10 +76,9 @@ fn block(text: &mut String, scenario: &ScenarioResult, metric: &Metric, set: &Pa
     writeln!(text, "\n  {}{with}", title(metric)).ok();
     writeln!(text, "  {:names$} {:>8} {:>12}  {over:>12}  95 % interval", "", "N", "median").ok();
     for (case, figure) in rows {
-        let size = match case.role {
-            Role::Subject => case.size.map(|size| number(f64::from(size), 0)).unwrap_or_default(),
-            Role::Baseline | Role::Control => crate::report::wording::role(case.role).to_owned(),
-        };
+        let size = case.size.map(|size| number(f64::from(size), 0)).unwrap_or_default();
+        let role = crate::report::wording::role(case.role);
+        let name = [case.variant.as_str(), role].join(if role.is_empty() { "" } else { ", " });
         let median = number(figure.value.median / metric.per_unit, digits);
         let doubted = off && case.role == Role::Subject && has_ratio(figure);
         let (over, within) = match &figure.ratio {
@@ -87,7 +86,7 @@ fn block(text: &mut String, scenario: &ScenarioResult, metric: &Metric, set: &Pa
             Some(over) => (ratio(over.median), span(over, ratio)),
             None => Default::default(),
         };
-        let line = format!("  {:names$} {size:>8} {median:>12}  {over:>12}  {within}", case.variant);
+        let line = format!("  {name:names$} {size:>8} {median:>12}  {over:>12}  {within}");
         writeln!(text, "{}", line.trim_end()).ok();
     }
     if let Some(control) = control {

@@ -52,7 +52,9 @@ pub(crate) fn ratio(ratio: f64) -> String {
 
 /// `0.770 to 0.783`.
 pub(crate) fn span(interval: &Interval, show: impl Fn(f64) -> String) -> String {
-    if interval.median.is_finite() {
+    if interval.median.is_finite() && interval.from.is_nan() {
+        "too few rounds".to_owned()
+    } else if interval.median.is_finite() {
         format!("{} to {}", show(interval.from), show(interval.to))
     } else {
         "-".to_owned()
