@@ -279,7 +279,10 @@ fn limit_show_shows_what_is_asked_for_and_limit_clear_leaves_the_counters() {
     assert_limited_both(&topology, 2, "not cleared");
     let after = dpctl.stats("veth1", FromContainer);
     assert_whole([after.packets - before.packets; 2], "passed");
-    assert_eq!(after.dropped_bytes, before.dropped_bytes);
+    // The box reports its multicast groups when it likes, in 90 bytes; the limit may still have
+    // dropped a report. What is sent here is a hundred times as much.
+    let dropped = after.dropped_bytes - before.dropped_bytes;
+    assert!(dropped <= 2 * 90, "{dropped} bytes more");
     // What has no limit has no burst either.
     let refused = dpctl.try_run("limit set veth1 --burst 10k");
     assert_eq!(refused.code, 2, "{refused}");
