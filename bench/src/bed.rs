@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The server is the container; the client is another one, or somebody outside. Addresses are
-//! 10.78.0.2 and 10.79.0.2; the host has the .1 beside each. IPv6 is off, so that nothing but the load is on the path once it flows.
+//! 10.78.0.2 and 10.79.0.2; the host has the .1 beside each. IPv6 is off, so that nothing but the
+//! load is on the path once it flows.
 
 use std::any::Any;
 use std::net::{Ipv4Addr, SocketAddr};

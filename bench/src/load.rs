@@ -15,8 +15,11 @@ mod cpu;
 mod datagram;
 mod frame;
 mod metric;
+mod stream;
+mod timed;
 mod wire;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -24,6 +27,7 @@ use hdrhistogram::Histogram;
 
 pub(crate) use self::cpu::HeldUp;
 use crate::bed::Bed;
+use crate::measure::number;
 use crate::results::{Metric, Parameters};
 
 /// A kind of traffic. Each measurement opens its own sockets and closes them.
@@ -40,6 +44,11 @@ pub(crate) trait Load: Sync {
     /// What it is measured with, one set a row; one empty set where there is no choice.
     fn parameters(&self) -> Vec<Parameters> {
         vec![Parameters::new()]
+    }
+
+    /// The numbers that a lab file may give a parameter; none where it must stay one of those above.
+    fn range(&self, _parameter: &str) -> Option<RangeInclusive<u64>> {
+        None
     }
 
     /// What a reader must hold against its figures.
@@ -70,12 +79,6 @@ pub(crate) struct Sample {
 
 /// What does not answer within this time is broken.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A count as a number to divide by.
-#[expect(clippy::cast_precision_loss, reason = "53 bits are enough for what a run counts")]
-fn number(count: u64) -> f64 {
-    count as f64
-}
 
 #[cfg(test)]
 mod tests;

@@ -159,6 +159,7 @@ impl Run {
         let mut scope = Scope {
             variants: can_run,
             baseline: BASELINE.to_owned(),
+            sizes_are_typed: !self.sizes.is_empty(),
             replay: self.replay.load()?,
             ..Scope::nothing(self.seed)
         };

@@ -8,6 +8,7 @@ mod path;
 mod program;
 mod replay;
 mod setup;
+mod unfair;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub(crate) struct Scope {
     pub(crate) baseline: String,
     /// Values of N for variants that count something.
     pub(crate) sizes: Vec<u32>,
+    /// Whether somebody typed them.
+    pub(crate) sizes_are_typed: bool,
     /// Rounds of short measurements.
     pub(crate) rounds: u32,
     /// How long a short measurement takes.
@@ -82,6 +85,7 @@ impl Scope {
             variants: Vec::new(),
             baseline: String::new(),
             sizes: Vec::new(),
+            sizes_are_typed: false,
             rounds: 0,
             window: Duration::ZERO,
             long_rounds: 0,

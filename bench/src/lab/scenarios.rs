@@ -92,7 +92,7 @@ impl Around {
         let window = table.window.as_ref().map(|time| text.time(time, "`window`", within)).transpose()?;
         let mut parameters = load.parameters();
         for (key, value) in &table.parameters {
-            parameters = given(text, &parameters, key, value)?;
+            parameters = given(text, &*load, &parameters, key, value)?;
         }
         Ok((Wanted { name, about, parameters, variants, baseline, rounds, window }, load))
     }
@@ -129,6 +129,7 @@ impl Wanted {
 /// The sets with one parameter as it is given, each once.
 fn given(
     text: &Text<'_>,
+    load: &dyn Load,
     sets: &[Parameters],
     key: &str,
     value: &Spanned<toml::Value>,
@@ -144,13 +145,16 @@ fn given(
     let mut found: Vec<Parameters> = Vec::new();
     for value in &values {
         let usual: BTreeSet<String> = sets.iter().map(|set| set[key].to_string()).collect();
-        let number = value.as_integer().filter(|number| *number > 0);
-        let number = number.filter(|_| sets.iter().all(|set| set[key].is_u64())).map(Value::from);
-        let word = value.as_str().map(Value::from).filter(|word| usual.contains(&word.to_string()));
-        let Some(given) = number.or(word) else {
-            let (given, usual) = (value.to_string(), usual.into_iter().collect::<Vec<_>>().join(", "));
-            let given = given.escape_debug();
-            return refuse(format!("`{key}` cannot be {given}: numbers above 0, or words, as in {usual}"));
+        let range = load.range(key);
+        let is_within = |number: &u64| range.as_ref().is_some_and(|range| range.contains(number));
+        let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
+        let word = number.map(Value::from).or_else(|| value.as_str().map(Value::from));
+        let word = word.filter(|word| usual.contains(&word.to_string()));
+        let Some(given) = number.filter(is_within).map(Value::from).or(word) else {
+            let known = usual.into_iter().collect::<Vec<_>>().join(" or ");
+            let rule = range.map_or(known, |range| format!("from {} to {}", range.start(), range.end()));
+            let given = value.to_string();
+            return refuse(format!("`{key}` cannot be {}: this load takes {rule}", given.escape_debug()));
         };
         for set in sets {
             let mut set = set.clone();

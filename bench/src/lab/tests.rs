@@ -1,5 +1,6 @@
 //! What a lab file may hold, and that nothing else is taken.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +58,12 @@ impl Load for Bulk {
     }
 
     fn parameters(&self) -> Vec<Parameters> {
-        let set = |bytes: u64| [("payload_bytes", json!(bytes)), ("way", json!("up"))];
+        let set = |bytes: u64| [("payload_bytes", json!(bytes)), ("way", json!("up")), ("count", json!(7))];
         [64, 1400].map(|bytes| set(bytes).map(|(key, value)| (key.to_owned(), value)).into()).into()
+    }
+
+    fn range(&self, parameter: &str) -> Option<RangeInclusive<u64>> {
+        (parameter == "payload_bytes").then_some(8..=1472)
     }
 
     fn validate(&self, _bed: &Bed, _parameters: &Parameters) -> Result<()> {
@@ -197,9 +202,12 @@ fn what_is_wrong_is_refused_with_its_place() {
         ("baseline = \"mine\"", "baseline = \"yours\"", "lab.toml:30:12: no variant `yours`"),
         ("rounds = 7", "rounds = 0", "0: `rounds` is from 1 to 1000"),
         ("window = \"200ms\"", "window = \"1ms\"", "`window` is a time from 10ms to 10m"),
-        ("payload_bytes =", "payload =", "no parameter `payload`: this load has payload_bytes, way"),
+        ("payload_bytes =", "payload =", "no parameter `payload`: this load has count, payload_bytes, way"),
         ("[100, 200]", "[]", "0 sets of parameters"),
         ("[100, 200]", "0", "`payload_bytes` cannot be 0"),
+        ("[100, 200]", "7", "`payload_bytes` cannot be 7: this load takes from 8 to 1472"),
+        ("[100, 200]", "[8, 1473]", "`payload_bytes` cannot be 1473"),
+        ("payload_bytes = [100, 200]", "count = 8", "`count` cannot be 8: this load takes 7"),
         ("[100, 200]", "\"x\"", "`payload_bytes` cannot be"),
         ("payload_bytes = [100, 200]", "way = \"down\"", "`way` cannot be"),
         ("[[scenario]]", "[[scenario]", "lab.toml:26:"),

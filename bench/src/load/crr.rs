@@ -7,22 +7,18 @@
 //! on the path holds at most 64,512 of these connections, however long a run is.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hdrhistogram::Histogram;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketType};
 
-use super::cpu::pin_to_the_last;
-use super::{Load, PATIENCE, Sample, metric};
+use super::cpu::{pin_to_the_last, pin_what_is_between};
+use super::timed::over_and_over;
+use super::{Load, PATIENCE, Sample, metric, number, stream};
 use crate::bed::Bed;
 use crate::results::{Metric, Parameters};
 
-/// Connections before the first one that counts.
-const WARM_UP: usize = 200;
 /// All that need no privilege.
 const PORTS: &str = "1024 65535";
 
@@ -46,6 +42,10 @@ impl Load for Connections {
         ]
     }
 
+    fn parameters(&self) -> Vec<Parameters> {
+        vec![stream::parameters()]
+    }
+
     fn validate(&self, bed: &Bed, _parameters: &Parameters) -> Result<()> {
         serve(bed, |to| {
             for byte in 0..=255 {
@@ -55,22 +55,11 @@ impl Load for Connections {
         })
     }
 
-    fn measure(&self, bed: &Bed, _parameters: &Parameters, window: std::time::Duration) -> Result<Sample> {
+    fn measure(&self, bed: &Bed, _parameters: &Parameters, window: Duration) -> Result<Sample> {
+        pin_what_is_between(bed)?;
         serve(bed, |to| {
-            for _ in 0..WARM_UP {
-                connection(to, 0)?;
-            }
-            let mut times = Histogram::<u64>::new_with_max(10_000_000_000, 3)?;
-            let start = Instant::now();
-            let mut last = start;
-            while last - start < window {
-                connection(to, 0)?;
-                let now = Instant::now();
-                times.saturating_record(u64::try_from((now - last).as_nanos()).unwrap_or(u64::MAX));
-                last = now;
-            }
-            let per_s = super::number(times.len()) / (last - start).as_secs_f64();
-            let at = |share| super::number(times.value_at_quantile(share));
+            let (per_s, times) = over_and_over(window, || connection(to, 0).map(drop))?;
+            let at = |share| number(times.value_at_quantile(share));
             Ok(Sample { figures: vec![per_s, at(0.5), at(0.99)], latency: Some(times) })
         })
     }
@@ -78,13 +67,7 @@ impl Load for Connections {
 
 /// One whole connection: sends a byte, returns the one that came back once the server has closed.
 fn connection(to: SocketAddr, byte: u8) -> Result<u8> {
-    let socket =
-        rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).context("make a socket")?;
-    // It holds for connecting too.
-    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
-    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-    rustix::net::connect(&socket, &to).with_context(|| format!("connect to {to}"))?;
-    let mut stream = TcpStream::from(socket);
+    let mut stream = stream::connect(to)?;
     let mut buffer = [byte; 1];
     stream.write_all(&buffer).context("write a request")?;
     stream.read_exact(&mut buffer).context("read a response")?;
@@ -98,9 +81,7 @@ fn connection(to: SocketAddr, byte: u8) -> Result<u8> {
 /// Lets `act` have a server that sends a byte back and closes.
 fn serve<T: Send>(bed: &Bed, act: impl FnOnce(SocketAddr) -> Result<T> + Send) -> Result<T> {
     bed.client.sysctl("ipv4/ip_local_port_range", PORTS);
-    let listener = bed.server.enter(|| TcpListener::bind(bed.listen)).context("listen")?;
-    // Connections inherit it; it also ends the wait for one that never comes.
-    set_socket_timeout(&listener, Timeout::Recv, Some(PATIENCE))?;
+    let listener = stream::listen(bed)?;
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let server = scope.spawn(|| -> Result<()> {

@@ -4,6 +4,7 @@
 //! length. What is not so byte for byte is not counted as received.
 
 use std::net::UdpSocket;
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,6 +19,10 @@ use crate::bed::Bed;
 const RECEIVE_BUFFER: usize = 16 << 20;
 /// Mark and number.
 const HEAD: usize = 8;
+/// Bytes of payload that hold a head and fit a frame of the usual MTU.
+pub(super) const PAYLOADS: RangeInclusive<u64> = 8..=1472;
+/// Datagrams that are compared before anything is timed.
+const PROBES: u32 = 256;
 
 /// The datagrams of one measurement.
 pub(super) struct Series {
@@ -30,7 +35,7 @@ impl Series {
     pub(super) fn new(payload: usize) -> Self {
         static MARK: AtomicU32 = AtomicU32::new(1);
         let mark = MARK.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        Self { mark, filling: (0..=250).cycle().take(payload - HEAD).collect() }
+        Self { mark, filling: (0..=250).cycle().take(payload.saturating_sub(HEAD)).collect() }
     }
 
     /// The payload of datagram `number`.
@@ -86,6 +91,14 @@ pub(super) fn client(bed: &Bed) -> Result<UdpSocket> {
         .enter(|| client.connect(bed.connect))
         .with_context(|| format!("connect to {}", bed.connect))?;
     Ok(client)
+}
+
+/// Sends a series with so many bytes of payload each from socket to socket; each must arrive.
+pub(super) fn prove(bed: &Bed, payload: usize) -> Result<()> {
+    let (server, client) = (server(bed)?, client(bed)?);
+    let series = Series::new(payload);
+    let probes: Vec<_> = (0..PROBES).map(|number| series.payload(number)).collect();
+    compare(&series, &client, &probes, &server)
 }
 
 /// Sends `messages`, which carry the first datagrams of `series`, by `out`; each must arrive.

@@ -1,21 +1,19 @@
 //! Request and response over one TCP connection, one after another: what a round trip takes.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hdrhistogram::Histogram;
 
-use super::cpu::pin_to_the_last;
-use super::{Load, Sample};
+use super::cpu::{pin_to_the_last, pin_what_is_between};
+use super::timed::over_and_over;
+use super::{Load, Sample, metric, number, stream};
 use crate::bed::Bed;
 use crate::results::{Metric, Parameters};
 
 /// Requests and responses of one byte each, as netperf's `TCP_RR` has them.
 const SIZE: usize = 1;
-/// Round trips before the first one that counts.
-const WARM_UP: usize = 200;
 
 /// The scenario `rr`.
 pub(crate) struct Latency;
@@ -30,25 +28,16 @@ impl Load for Latency {
     }
 
     fn metrics(&self) -> Vec<Metric> {
-        let us = |name: &str, title: &str| Metric {
-            name: name.to_owned(),
-            title: title.to_owned(),
-            unit: "us".to_owned(),
-            per_unit: 1e3,
-            higher_is_better: false,
-        };
         vec![
-            Metric {
-                name: "requests_per_s".to_owned(),
-                title: "requests".to_owned(),
-                unit: "k/s".to_owned(),
-                per_unit: 1e3,
-                higher_is_better: true,
-            },
-            us("latency_p50_ns", "p50"),
-            us("latency_p99_ns", "p99"),
-            us("latency_p999_ns", "p99.9"),
+            metric::rate("requests_per_s", "requests", "k/s", 1e3),
+            metric::time("latency_p50_ns", "p50"),
+            metric::time("latency_p99_ns", "p99"),
+            metric::time("latency_p999_ns", "p99.9"),
         ]
+    }
+
+    fn parameters(&self) -> Vec<Parameters> {
+        vec![stream::parameters()]
     }
 
     fn validate(&self, bed: &Bed, _parameters: &Parameters) -> Result<()> {
@@ -61,21 +50,10 @@ impl Load for Latency {
     }
 
     fn measure(&self, bed: &Bed, _parameters: &Parameters, window: Duration) -> Result<Sample> {
+        pin_what_is_between(bed)?;
         exchange(bed, |client| {
-            for _ in 0..WARM_UP {
-                round_trip(client, 0)?;
-            }
-            let mut times = Histogram::<u64>::new_with_max(10_000_000_000, 3)?;
-            let start = Instant::now();
-            let mut last = start;
-            while last - start < window {
-                round_trip(client, 0)?;
-                let now = Instant::now();
-                times.saturating_record(u64::try_from((now - last).as_nanos()).unwrap_or(u64::MAX));
-                last = now;
-            }
-            let per_s = super::number(times.len()) / (last - start).as_secs_f64();
-            let at = |share| super::number(times.value_at_quantile(share));
+            let (per_s, times) = over_and_over(window, || round_trip(client, 0).map(drop))?;
+            let at = |share| number(times.value_at_quantile(share));
             let figures = vec![per_s, at(0.5), at(0.99), at(0.999)];
             Ok(Sample { figures, latency: Some(times) })
         })
@@ -84,7 +62,7 @@ impl Load for Latency {
 
 /// Lets `act` have a connection to a server that sends back what it gets.
 fn exchange<T: Send>(bed: &Bed, act: impl FnOnce(&mut TcpStream) -> Result<T> + Send) -> Result<T> {
-    let listener = bed.server.enter(|| TcpListener::bind(bed.listen)).context("listen")?;
+    let listener = stream::listen(bed)?;
     std::thread::scope(|scope| {
         let server = scope.spawn(move || -> Result<()> {
             pin_to_the_last()?;
@@ -98,18 +76,19 @@ fn exchange<T: Send>(bed: &Bed, act: impl FnOnce(&mut TcpStream) -> Result<T> + 
         });
         let done = bed.client.enter(|| {
             pin_to_the_last()?;
-            let mut client = TcpStream::connect_timeout(&bed.connect, super::PATIENCE)
-                .with_context(|| format!("connect to {}", bed.connect))?;
+            let mut client = stream::connect(bed.connect)?;
             client.set_nodelay(true)?;
-            client.set_read_timeout(Some(super::PATIENCE))?;
             act(&mut client)
         });
         // A client that never came would leave the server waiting.
         if done.is_err() {
             bed.server.enter(|| TcpStream::connect_timeout(&bed.listen, super::PATIENCE)).ok();
         }
-        server.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))?;
-        done
+        let ended = server.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause));
+        // The client's words first: the server only waited.
+        let done = done?;
+        ended?;
+        Ok(done)
     })
 }
 

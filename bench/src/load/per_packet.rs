@@ -8,6 +8,7 @@
 //! is due. Programs that the path has in between are kept on the same CPU, or they would seem to
 //! cost nothing.
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,6 @@ const INTERVAL: Duration = Duration::from_millis(1);
 const WARM_UP: u32 = 20;
 /// After the last one, for what a program in between still holds.
 const SETTLE: Duration = Duration::from_millis(5);
-const PROBES: u32 = 256;
 /// More than this share of the time late, and the pace was not kept.
 const LATE: f64 = 0.05;
 /// Fewer than this share of them received, and the path does not carry the pace.
@@ -60,17 +60,21 @@ impl Load for PerPacket {
         vec![[("payload_bytes".to_owned(), json!(PAYLOAD)), ("packets_per_s".to_owned(), json!(pace))].into()]
     }
 
+    fn range(&self, parameter: &str) -> Option<RangeInclusive<u64>> {
+        (parameter == "payload_bytes").then_some(datagram::PAYLOADS)
+    }
+
     fn unfair(&self) -> &'static [&'static str] {
-        &[
-            "The cost of the two sockets and of waking up a thousand times a second is in every figure: differences between paths are those of the paths, ratios are too close to 1.",
-        ]
+        &["The cost of the two sockets and of waking up a thousand times a second is in every \
+             figure: differences between paths are those of the paths, ratios are too close to 1."]
+    }
+
+    fn takes(&self, window: Duration) -> Duration {
+        window + INTERVAL * WARM_UP + SETTLE
     }
 
     fn validate(&self, bed: &Bed, parameters: &Parameters) -> Result<()> {
-        let (server, client) = (datagram::server(bed)?, datagram::client(bed)?);
-        let series = Series::new(payload(parameters));
-        let probes: Vec<_> = (0..PROBES).map(|number| series.payload(number)).collect();
-        datagram::compare(&series, &client, &probes, &server)
+        datagram::prove(bed, payload(parameters))
     }
 
     fn measure(&self, bed: &Bed, parameters: &Parameters, window: Duration) -> Result<Sample> {

@@ -1,6 +1,7 @@
 //! Frames as fast as one CPU puts them onto the wire, without what a socket costs: the path's own
 //! packet rate.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -21,6 +22,8 @@ const WARM_UP: Duration = Duration::from_millis(20);
 /// For what a program on the path still holds.
 const SETTLE: Duration = Duration::from_millis(10);
 const PROBES: u32 = 256;
+/// The kernel takes its time over packet sockets.
+const CLOSING: Duration = Duration::from_millis(60);
 
 /// The scenario `raw`.
 pub(crate) struct Frames;
@@ -42,10 +45,17 @@ impl Load for Frames {
         vec![[("payload_bytes".to_owned(), json!(PAYLOAD))].into()]
     }
 
+    fn range(&self, parameter: &str) -> Option<RangeInclusive<u64>> {
+        (parameter == "payload_bytes").then_some(datagram::PAYLOADS)
+    }
+
     fn unfair(&self) -> &'static [&'static str] {
-        &[
-            "Frames pass by the client's queueing discipline and enter at its interface, all of one flow; they are counted where they enter the server's interface.",
-        ]
+        &["Frames pass by the client's queueing discipline and enter at its interface, all of one \
+             flow; they are counted where they enter the server's interface."]
+    }
+
+    fn takes(&self, window: Duration) -> Duration {
+        window + WARM_UP + SETTLE + CLOSING
     }
 
     fn validate(&self, bed: &Bed, parameters: &Parameters) -> Result<()> {
@@ -85,6 +95,7 @@ fn send_for(wire: &Wire, frames: &[Vec<u8>], window: Duration) -> Result<(u64, D
         pin_to_the_last()?;
         let (watch, start, mut sent) = (Watch::start(), Instant::now(), 0);
         while start.elapsed() < window {
+            interrupt::check()?;
             sent += offer(wire, frames).context("send")? as u64;
         }
         Ok((sent, watch.end()?))

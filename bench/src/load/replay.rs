@@ -28,6 +28,7 @@ use super::{Load, Sample, datagram, frame, metric, number};
 use crate::bed::Bed;
 use crate::results::{Metric, Parameters, Skipped};
 use crate::sys::{Frames, packet_socket};
+use crate::usage::usage;
 use crate::{input, interrupt};
 
 /// Frames that are compared before anything is timed.
@@ -74,8 +75,8 @@ impl Options {
         let Some(path) = &self.pcap else { return Ok(None) };
         let bytes =
             input::read(path, LARGEST_MB).with_context(|| format!("read the capture {}", path.display()))?;
-        let capture =
-            Capture::parse(&bytes).with_context(|| format!("read the capture {}", path.display()))?;
+        let capture = Capture::parse(&bytes)
+            .map_err(|error| usage(format!("read the capture {}: {error:#}", path.display())))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let replay = Replay { capture: Arc::new(capture), speed: self.pcap_speed, name };
         let takes = replay.pass();
@@ -147,9 +148,8 @@ impl Load for Replay {
     }
 
     fn unfair(&self) -> &'static [&'static str] {
-        &[
-            "What was captured in both directions goes one way, to one port, and nobody answers: a path that follows connections sees halves of them, and may drop what it takes for strays.",
-        ]
+        &["What was captured in both directions goes one way, to one port, and nobody \
+             answers: a path that follows connections sees halves of them, and may drop what it takes for strays."]
     }
 
     fn takes(&self, window: Duration) -> Duration {

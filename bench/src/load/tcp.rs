@@ -3,30 +3,31 @@
 //! Across two CPUs the figure says how well the two overlap, not what the path does.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use rustix::net::sockopt::{Timeout, set_socket_linger, set_socket_timeout, set_tcp_congestion};
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::sockopt::set_socket_linger;
 use serde_json::json;
 
 use super::cpu::pin_to_the_last;
-use super::{Load, PATIENCE, Sample, metric, number};
+use super::stream::{self, CONGESTION};
+use super::{Load, Sample, metric, number};
 use crate::bed::Bed;
 use crate::interrupt;
 use crate::results::{Metric, Parameters};
 use crate::sys::tcp_state;
 
-/// What most machines have; a default of this one would be nobody's choice.
-const CONGESTION: &str = "cubic";
 /// Bytes of one write and one read.
 const CHUNK: usize = 1 << 17;
 /// Compared before anything is timed.
 const PROBE: usize = 1 << 20;
 /// Until windows have opened.
 const WARM_UP: Duration = Duration::from_millis(50);
+/// What connecting and closing take.
+const ENDS: Duration = Duration::from_millis(80);
 
 /// The scenario `tcp`.
 pub(crate) struct Throughput;
@@ -54,10 +55,17 @@ impl Load for Throughput {
         vec![set(1), set(8)]
     }
 
+    fn range(&self, parameter: &str) -> Option<RangeInclusive<u64>> {
+        (parameter == "flows").then_some(1..=64)
+    }
+
     fn unfair(&self) -> &'static [&'static str] {
-        &[
-            "No link is there to be filled: packets of up to 64 KiB cross the path whole, as they do between containers of one host, and a figure is what one CPU can do for both ends and the path.",
-        ]
+        &["No link is there to be filled: packets of up to 64 KiB cross the path whole, as they \
+             do between containers of one host, and a figure is what one CPU can do for both ends and the path."]
+    }
+
+    fn takes(&self, window: Duration) -> Duration {
+        window + WARM_UP + ENDS
     }
 
     fn validate(&self, bed: &Bed, parameters: &Parameters) -> Result<()> {
@@ -131,27 +139,20 @@ fn place(at: usize) -> u8 {
 }
 
 fn connect(bed: &Bed, count: u64) -> Result<Vec<Flow>> {
-    let listener = bed.server.enter(|| TcpListener::bind(bed.listen)).context("listen")?;
-    set_tcp_congestion(&listener, CONGESTION).with_context(|| format!("choose {CONGESTION}"))?;
-    set_socket_timeout(&listener, Timeout::Recv, Some(PATIENCE))?;
+    let listener = stream::listen(bed)?;
     let flow = |_| {
-        let writer =
-            bed.client.enter(|| writer(bed)).with_context(|| format!("connect to {}", bed.connect))?;
+        let writer = bed.client.enter(|| writer(bed))?;
         let (reader, _) = listener.accept().context("accept")?;
-        Ok(Flow { writer: writer.into(), reader, received: AtomicU64::new(0) })
+        Ok(Flow { writer, reader, received: AtomicU64::new(0) })
     };
     (0..count).map(flow).collect()
 }
 
-/// Connected with the congestion control set beforehand: the first window counts too.
-fn writer(bed: &Bed) -> Result<rustix::fd::OwnedFd> {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    set_tcp_congestion(&socket, CONGESTION).with_context(|| format!("choose {CONGESTION}"))?;
-    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+fn writer(bed: &Bed) -> Result<TcpStream> {
+    let writer = stream::connect(bed.connect)?;
     // What is still queued at the end is nobody's: it must not be sent into the next measurement.
-    set_socket_linger(&socket, Some(Duration::ZERO))?;
-    rustix::net::connect(&socket, &bed.connect)?;
-    Ok(socket)
+    set_socket_linger(&writer, Some(Duration::ZERO))?;
+    Ok(writer)
 }
 
 /// Lets all flows write as fast as they can and read what comes, until `watch` is done.

@@ -4,6 +4,7 @@
 //! their caches, and swings by a tenth from round to round.
 
 use std::net::UdpSocket;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -21,8 +22,6 @@ use crate::results::{Metric, Parameters};
 const PAYLOADS: [u64; 3] = [64, 512, 1400];
 /// Caches, and the first look at the route.
 const WARM_UP: Duration = Duration::from_millis(20);
-/// Datagrams that are compared before anything is timed.
-const PROBES: u32 = 256;
 /// For what a program on the path still holds.
 const SETTLE: Duration = Duration::from_millis(10);
 
@@ -46,15 +45,20 @@ impl Load for Datagrams {
         PAYLOADS.map(|payload| [("payload_bytes".to_owned(), json!(payload))].into()).into()
     }
 
+    fn range(&self, parameter: &str) -> Option<RangeInclusive<u64>> {
+        (parameter == "payload_bytes").then_some(datagram::PAYLOADS)
+    }
+
     fn unfair(&self) -> &'static [&'static str] {
         &["The cost of both sockets is in every figure; a program on the path has the other CPUs to itself."]
     }
 
+    fn takes(&self, window: Duration) -> Duration {
+        window + WARM_UP + SETTLE
+    }
+
     fn validate(&self, bed: &Bed, parameters: &Parameters) -> Result<()> {
-        let (server, client) = (datagram::server(bed)?, datagram::client(bed)?);
-        let series = Series::new(payload(parameters));
-        let probes: Vec<_> = (0..PROBES).map(|number| series.payload(number)).collect();
-        datagram::compare(&series, &client, &probes, &server)
+        datagram::prove(bed, payload(parameters))
     }
 
     fn measure(&self, bed: &Bed, parameters: &Parameters, window: Duration) -> Result<Sample> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::Scope;
+use super::unfair::unfair;
 use crate::crowd::Crowd;
 use crate::measure::timed;
 use crate::results::Skipped;
@@ -16,30 +17,44 @@ use crate::variant::{self, Chore, Work};
 
 /// The kernel's own work in tables.
 pub(super) const VETH_PAIR: &str = "veth-pair";
-/// Up to here unless more is asked for: what real containers take.
+/// Up to here unless more is typed: a crowd of more takes long to make.
 const USUAL: u32 = 1000;
 
 /// A chore by its variant's name.
 pub(super) type Named<'v> = (&'v str, &'v dyn Chore);
 
-/// Those of the variants asked for; what lacks a program goes to `skipped`.
-pub(super) fn of_variants<'v>(scope: &'v Scope, skipped: &mut Vec<Skipped>) -> Vec<Named<'v>> {
+/// Those of the variants asked for that can be done for so many; the others go to `skipped`.
+pub(super) fn of_variants<'v>(scope: &'v Scope, size: u32, skipped: &mut Vec<Skipped>) -> Vec<Named<'v>> {
     let mut chores = Vec::new();
     for variant in &scope.variants {
         let Some(chore) = variant.chore() else { continue };
-        match variant::refusal(&**variant, 1) {
+        match variant::refusal(&**variant, size) {
             None => chores.push((variant.name(), chore)),
-            Some(why) => skipped.push(Skipped { variant: variant.name().to_owned(), why }),
+            Some(why) => skipped.push(Skipped { variant: format!("{} {size}", variant.name()), why }),
         }
     }
     chores
 }
 
-/// Numbers of containers: the 10,000 of other scenarios only where they are all that is asked for.
-pub(super) fn crowds(scope: &Scope) -> Vec<u32> {
-    let usual: Vec<u32> = scope.sizes.iter().copied().filter(|size| *size <= USUAL).collect();
-    if usual.is_empty() { scope.sizes.clone() } else { usual }
+/// Numbers of containers: as they were typed, or without the 10,000 of other scenarios, which then
+/// go to `skipped`.
+pub(super) fn crowds(scope: &Scope, skipped: &mut Vec<Skipped>) -> Vec<u32> {
+    let is_left_out = |size: &u32| *size > USUAL && !scope.sizes_are_typed;
+    skipped.extend(scope.sizes.iter().filter(|size| is_left_out(size)).map(|size| Skipped {
+        variant: format!("all, {size} containers"),
+        why: format!("more than {USUAL} containers take many minutes: ask for them with --sizes {size}"),
+    }));
+    scope.sizes.iter().copied().filter(|size| !is_left_out(size)).collect()
 }
+
+/// What stands against a chore of those variants, and what against all of them.
+pub(super) fn unfair_lines(own: &[&str], scope: &Scope) -> Vec<String> {
+    let doing = scope.variants.iter().map(|variant| &**variant).filter(|one| one.chore().is_some());
+    unfair(&[own, &[ONE_DIRECTION]].concat(), doing)
+}
+
+const ONE_DIRECTION: &str =
+    "For tbf and htb: they limit one direction, where dpctl and the CNI plugin set up two.";
 
 /// One more veth for each container.
 pub(super) struct VethPair;
@@ -111,5 +126,29 @@ impl Drop for Pairs {
         {
             eprintln!("remove veths: {error:#}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_are_made_where_they_were_typed_and_told_where_not() {
+        let mut scope = Scope { sizes: vec![1, 1000, 10_000], ..Scope::nothing(1) };
+        let mut skipped = Vec::new();
+        assert_eq!(crowds(&scope, &mut skipped), [1, 1000]);
+        let names: Vec<&str> = skipped.iter().map(|one| one.variant.as_str()).collect();
+        assert_eq!(names, ["all, 10000 containers"]);
+        scope.sizes_are_typed = true;
+        assert_eq!(crowds(&scope, &mut Vec::new()), [1, 1000, 10_000]);
+    }
+
+    #[test]
+    fn lines_of_those_who_do_something_stand_with_one_of_directions() {
+        let variants = variant::all().into_iter().map(Arc::from).collect();
+        let lines = unfair_lines(&["own"], &Scope { variants, ..Scope::nothing(1) });
+        assert!(lines.len() > 2 && lines[..2] == ["own", ONE_DIRECTION], "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains("cni-bandwidth")), "{lines:?}");
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::unfair::unfair;
 use super::{Scenario, Scope};
 use crate::bed::Bed;
 use crate::interrupt;
@@ -15,9 +16,12 @@ use crate::variant::{Variant, refusal};
 use crate::view::View;
 
 /// Sockets, connecting, looking at counters.
-const AROUND: Duration = Duration::from_millis(60);
-/// Building and taking down one path.
-const BUILDING: Duration = Duration::from_millis(500);
+const AROUND: Duration = Duration::from_millis(20);
+/// Building, validating and taking down one path.
+const BUILDING: Duration = Duration::from_millis(60);
+/// Each of what N counts; where N has a bound, each is a process.
+const RULE: Duration = Duration::from_micros(30);
+const PROCESS: Duration = Duration::from_millis(8);
 
 /// A load as a scenario.
 pub(crate) struct OverPaths<L>(pub(super) L);
@@ -39,9 +43,16 @@ impl<L: Load + 'static> Scenario for OverPaths<L> {
     }
 
     fn estimate(&self, scope: &Scope) -> Duration {
-        let paths = u32::try_from(paths(scope).len()).unwrap_or(u32::MAX);
         let sets = u32::try_from(self.0.parameters().len()).unwrap_or(u32::MAX);
-        paths * (BUILDING + (self.0.takes(scope.window) + AROUND) * scope.rounds * sets)
+        let measuring = (self.0.takes(scope.window) + AROUND) * scope.rounds * sets;
+        let of_path = |path: Path<'_>| {
+            let each = if path.variant.largest() < u32::MAX { PROCESS } else { RULE };
+            match path.size.unwrap_or(1) {
+                size if size > path.variant.largest() => Duration::ZERO,
+                size => BUILDING + each * size + measuring,
+            }
+        };
+        paths(scope).into_iter().map(of_path).sum()
     }
 
     fn run(&self, scope: &Scope, view: &mut View) -> Result<ScenarioResult> {
@@ -70,14 +81,14 @@ impl<L: Load + 'static> Scenario for OverPaths<L> {
         let metrics = load.metrics();
         let cases = interleave(&cases, &metrics, pace, view, |number| {
             let (bed, parameters) = &on[number];
-            load.measure(bed, parameters, scope.window)
+            caught(|| load.measure(bed, parameters, scope.window))
         });
         Ok(ScenarioResult {
             name: load.name().to_owned(),
             about: load.about().to_owned(),
             metrics,
             baseline: scope.baseline.clone(),
-            unfair: unfair(load, &beds),
+            unfair: unfair(load.unfair(), beds.iter().map(|(path, _)| path.variant)),
             controls: controls(&cases),
             cases,
             skipped,
@@ -87,18 +98,6 @@ impl<L: Load + 'static> Scenario for OverPaths<L> {
     fn into_load(self: Box<Self>) -> Option<Box<dyn Load>> {
         Some(Box::new(self.0))
     }
-}
-
-/// What stands against the load's figures and those of the paths, each line once.
-fn unfair(load: &impl Load, beds: &[(Path<'_>, Bed)]) -> Vec<String> {
-    let of_paths = beds.iter().flat_map(|(path, _)| path.variant.unfair());
-    let mut lines: Vec<String> = Vec::new();
-    for line in load.unfair().iter().chain(of_paths) {
-        if lines.iter().all(|other| other != line) {
-            lines.push((*line).to_owned());
-        }
-    }
-    lines
 }
 
 impl Path<'_> {

@@ -7,6 +7,8 @@ use dataplane_common::direction::Direction;
 
 use super::{Scenario, Scope};
 use crate::load::Sample;
+use crate::lookup;
+use crate::panics::caught;
 use crate::results::{Metric, Parameters, Role, ScenarioResult};
 use crate::rounds::{Case, Pace, controls, interleave};
 use crate::test_runs::{EMPTY, LOOKUP, LOOKUP_AGAIN, names, with_all};
@@ -14,7 +16,7 @@ use crate::view::View;
 
 /// One program and the empty one, each run for some ten milliseconds, some after filling queues.
 const ONCE: Duration = Duration::from_millis(60);
-const BUILDING: Duration = Duration::from_secs(2);
+const BUILDING: Duration = Duration::from_millis(500);
 const BASELINE: &str = "one look-up";
 
 /// The scenario `program`.
@@ -27,6 +29,12 @@ impl Scenario for Program {
 
     fn about(&self) -> &'static str {
         "one packet through a program by BPF_PROG_TEST_RUN, over an empty program"
+    }
+
+    fn lacks(&self, _scope: &Scope) -> Option<&'static str> {
+        lookup::dpctl().is_err().then_some(
+            "the scenario `program` has no dpctl to run: put it beside dpbench or in PATH, or name it in DPCTL",
+        )
     }
 
     fn estimate(&self, scope: &Scope) -> Duration {
@@ -46,8 +54,11 @@ impl Scenario for Program {
         let cases = with_all(|runs| {
             Ok(interleave(&cases, &metrics, pace, view, |number| {
                 // The floor drifts with the clock of the CPU: taken beside each.
-                let empty = runs[EMPTY].time()?;
-                Ok(Sample { figures: vec![runs[number + LOOKUP].time()? - empty], latency: None })
+                let over = caught(|| {
+                    let empty = runs[EMPTY].time()?;
+                    Ok(runs[number + LOOKUP].time()? - empty)
+                })?;
+                Ok(Sample { figures: vec![over], latency: None })
             }))
         })?;
         Ok(ScenarioResult {

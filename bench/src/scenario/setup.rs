@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::chores::{Named, VETH_PAIR, VethPair, crowds, of_variants};
+use super::chores::{Named, VETH_PAIR, VethPair, crowds, of_variants, unfair_lines};
 use super::{Scenario, Scope};
 use crate::crowd::Crowd;
 use crate::interrupt;
 use crate::load::Sample;
+use crate::panics::caught;
 use crate::results::{CaseResult, Control, Metric, Parameters, Role, ScenarioResult};
 use crate::rounds::{Case, Pace, controls, interleave};
 use crate::stats::median;
@@ -23,8 +24,8 @@ const BY_THEMSELVES: u32 = 5;
 const MOST_ROUNDS: u32 = 5;
 /// Making and removing a container of the crowd; what a chore takes for one, more or less.
 const CONTAINER: Duration = Duration::from_millis(2);
-const CHORE: Duration = Duration::from_millis(4);
-const ALONE: Duration = Duration::from_millis(30);
+const CHORE: Duration = Duration::from_millis(3);
+const ALONE: Duration = Duration::from_millis(20);
 
 /// The scenario `setup`.
 pub(crate) struct Setup;
@@ -39,18 +40,20 @@ impl Scenario for Setup {
     }
 
     fn estimate(&self, scope: &Scope) -> Duration {
-        let chores = u32::try_from(of_variants(scope, &mut Vec::new()).len() + 2).unwrap_or(u32::MAX);
         let once = |size: u32| CHORE * size + ALONE * 2 * BY_THEMSELVES;
-        let of_size = |size: u32| CONTAINER * size + once(size) * chores * rounds(scope);
-        crowds(scope).into_iter().map(of_size).sum()
+        let of_size = |size: u32| {
+            let chores = of_variants(scope, size, &mut Vec::new()).len() + 2;
+            let chores = u32::try_from(chores).unwrap_or(u32::MAX);
+            CONTAINER * size + once(size) * chores * rounds(scope)
+        };
+        crowds(scope, &mut Vec::new()).into_iter().map(of_size).sum()
     }
 
     fn run(&self, scope: &Scope, view: &mut View) -> Result<ScenarioResult> {
         let mut skipped = Vec::new();
-        let chores = of_variants(scope, &mut skipped);
         let metrics = metrics();
         let (mut cases, mut all_controls) = (Vec::new(), Vec::new());
-        for size in crowds(scope) {
+        for size in crowds(scope, &mut skipped) {
             view.say(&format!("{}: {size} containers are made", self.name()));
             let crowd = match Crowd::new(size) {
                 Ok(crowd) => Arc::new(crowd),
@@ -58,12 +61,12 @@ impl Scenario for Setup {
                 Err(_) if interrupt::check().is_err() => break,
                 Err(error) => return Err(error),
             };
-            let rows = rows(&chores);
+            let rows = rows(&of_variants(scope, size, &mut skipped));
             let planned: Vec<Case> = rows.iter().map(|(role, (name, _))| case(name, *role, size)).collect();
             let pace = Pace { rounds: rounds(scope), seed: scope.seed };
             let measured = interleave(&planned, &metrics, pace, view, |number| {
                 let (_, (_, chore)) = rows[number];
-                let times = times(&crowd, chore)?;
+                let times = caught(|| times(&crowd, chore))?;
                 Ok(Sample { figures: times.to_vec(), latency: None })
             });
             all_controls.extend(controls(&measured));
@@ -75,7 +78,7 @@ impl Scenario for Setup {
             about: self.about().to_owned(),
             metrics,
             baseline: VETH_PAIR.to_owned(),
-            unfair: UNFAIR.map(str::to_owned).to_vec(),
+            unfair: unfair_lines(&UNFAIR, scope),
             controls: worst(all_controls),
             cases,
             skipped,

@@ -44,6 +44,8 @@ impl Variant for DockerProxy {
         &[
             "Against docker-proxy: Docker sends most traffic past it by rules; here all goes through it, as only \
            traffic from the host itself does there.",
+            "For docker-proxy: in tcp, udp and raw it runs on any CPU, beside the one of both ends; in rr, crr and cpu \
+           on theirs.",
         ]
     }
 

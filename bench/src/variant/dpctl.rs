@@ -8,11 +8,14 @@ use dataplane_common::direction::Direction;
 use dataplane_tests::netns::Namespace;
 
 use super::queues::TEN_MBIT;
-use super::{Chore, Limit, Limiter, UNREACHED, Variant, Work, proof, tool};
+use super::{Chore, Limit, Limiter, Tool, UNREACHED, Variant, Work, proof, tool};
 use crate::bed::{Bed, CLIENT, SERVER_VETH};
 use crate::crowd::Crowd;
 use crate::instance::Dpctl;
 use crate::interrupt;
+
+/// Where it is, [`crate::lookup`] says.
+const DPCTL: Tool = Tool { program: "dpctl", package: "dpctl" };
 
 /// Attached, and limited or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,10 @@ impl Variant for Attached {
             Self::Counted => "dpctl attached to the server's veth, without a limit",
             Self::Limited => "dpctl attached to the server's veth, with a limit",
         }
+    }
+
+    fn needs(&self) -> &[Tool] {
+        &[DPCTL]
     }
 
     fn build(&self, _size: u32) -> Result<Bed> {

@@ -48,6 +48,10 @@ fn a_bad_file_is_told_in_one_line() {
     refuses(&run(&mut dpbench(&["list", "--file", &file("b.toml", b"\xff")])), 2, "utf-8");
     refuses(&run(&mut dpbench(&["run", "--file", "/nowhere.toml"])), 1, "No such file");
     refuses(&run(&mut dpbench(&["run", "--file", "/proc"])), 1, "Is a directory");
+    for (name, bytes) in [("a.pcap", &b"no capture"[..]), ("b.pcap", &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0][..])] {
+        refuses(&run(&mut dpbench(&["run", "--pcap", &file(name, bytes)])), 2, "neither pcap nor pcapng");
+    }
+    refuses(&run(&mut dpbench(&["run", "--pcap", "/nowhere.pcap"])), 1, "No such file");
     let json = file("a.json", b"{\"schema\": 1,");
     refuses(&run(&mut dpbench(&["compare", &json, &json])), 2, "a.json: cut off at line 1");
     refuses(&run(&mut dpbench(&["compare", "/nowhere.json", &json])), 1, "/nowhere.json");

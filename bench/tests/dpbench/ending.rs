@@ -16,7 +16,11 @@ use super::{dpbench, needs_root, out, results};
 const ALL: usize = 8;
 
 fn begin(out: &str) -> Child {
-    let words = ["run", "--only", "rr", "--variants", "veth", "--rounds", "1000", "--window", "50ms"];
+    begin_with(out, "rr", "50ms")
+}
+
+fn begin_with(out: &str, scenario: &str, window: &str) -> Child {
+    let words = ["run", "--only", scenario, "--variants", "veth", "--rounds", "1000", "--window", window];
     let mut command = dpbench(&words);
     command.args(["--out", out]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("it starts")
@@ -60,6 +64,32 @@ fn a_signal_ends_a_run_which_keeps_what_it_has_and_leaves_nothing() {
             assert!(case["rounds"].as_u64().is_some_and(|rounds| (1..1000).contains(&rounds)), "{case}");
         }
         assert_eq!(left(child.id()), Vec::<String>::new());
+    }
+}
+
+/// CPU time that it has had, in ticks.
+fn ticks(child: &Child) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name.split_whitespace().skip(11).take(2).filter_map(|number| number.parse::<u64>().ok()).sum()
+}
+
+#[test]
+fn a_signal_ends_a_long_window() {
+    needs_root!();
+    for scenario in ["rr", "crr", "raw"] {
+        let (_folder, out) = out();
+        let mut child = begin_with(&out, scenario, "10min");
+        builds(&child, ALL);
+        let built = ticks(&child);
+        // Building takes next to nothing, sending all there is.
+        eventually("it measures", || ticks(&child) > built + 50);
+        kill_process(pid(&child), Signal::INT).expect("it runs");
+        let ended = ends_within(&child, DEADLINE);
+        // What does not heed the first one, a second one ends.
+        kill_process(pid(&child), Signal::INT).ok();
+        assert_eq!(child.wait().expect("a status").code(), Some(130), "{scenario}");
+        assert!(ended, "{scenario} goes on");
     }
 }
 

@@ -31,12 +31,12 @@ pub(super) const CRATES: &[(&str, &str)] = &[
          attach attach::packet attach::mass attach::veths attach::single attach::udp attach::goodput \
          attach::limiter attach::pins attach::switch attach::table attach::progress machine \
          scenario scenario::own scenario::replay scenario::path scenario::limit scenario::limit::tcp scenario::limit::udp scenario::limit::intact scenario::limit::plan \
-         scenario::program scenario::setup scenario::memory scenario::memory::meminfo scenario::chores rounds view view::forecast \
+         scenario::program scenario::setup scenario::memory scenario::memory::meminfo scenario::chores scenario::unfair rounds view view::forecast \
          variant variant::veth variant::bridge variant::routing variant::iptables \
          variant::iptables::chore variant::iptables::rules variant::nft variant::nft::chore variant::nft::ruleset \
          variant::docker_proxy variant::proxies variant::docker_shape variant::tbf variant::htb \
-         variant::cni_bandwidth variant::dpctl variant::queues variant::proof variant::tool load load::replay load::replay::capture load::replay::silence load::latency load::crr load::tcp \
-         load::per_packet load::raw load::udp load::wire load::frame load::datagram load::batch load::metric load::cpu \
+         variant::cni_bandwidth variant::dpctl variant::queues variant::proof variant::tool load load::replay load::replay::capture load::replay::silence load::latency load::crr load::timed load::tcp \
+         load::per_packet load::raw load::udp load::stream load::wire load::frame load::datagram load::batch load::metric load::cpu \
          rivals test_runs skb programs flows offers measure crowd crowd::inside bed instance lookup strays stats stolen \
          read results names panics usage stdout input interrupt sys",
     ),

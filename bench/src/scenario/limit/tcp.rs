@@ -64,8 +64,6 @@ impl Traffic for Tcp {
         &[
             "The ideal is 1448/1514 of the rate: payload of full frames. A burst lets more through at first.",
             "Fairness is Jain's index: 1 if all flows got the same, one over their number if one got all.",
-            "For tbf: from the container its queue stands inside the container, where the sender feels it at \
-             once and a tenant could remove it.",
             "Both ends share one machine and a round trip is below a millisecond: hard for a limiter \
              without a queue, and not a real uplink.",
             "Up to 100 Mbit several run side by side on beds of their own; above, one at a time.",

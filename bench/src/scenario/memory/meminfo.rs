@@ -6,10 +6,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use dataplane_tests::netns::Namespace;
 
 use crate::interrupt;
+use crate::load::HeldUp;
 
 /// Kernel stacks come from vmalloc where the kernel guards them, and are then counted there.
 const SUMS: [&str; 5] = ["Slab", "Percpu", "VmallocUsed", "PageTables", "SecPageTables"];
@@ -20,7 +21,7 @@ const AGREE: u64 = 32 * 1024;
 /// On a busy machine they never do.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The kernel frees some things up to five seconds late (`kvfree_rcu`).
-const FREED: Duration = Duration::from_secs(7);
+pub(super) const FREED: Duration = Duration::from_secs(7);
 
 /// Bytes that the kernel holds now.
 pub(super) fn held() -> Result<u64> {
@@ -32,23 +33,26 @@ pub(super) fn held() -> Result<u64> {
     Ok(sum(&text, !in_vmalloc))
 }
 
-/// The same once it no longer moves.
+/// The same once it no longer moves; an error where it always does.
 pub(super) fn settled() -> Result<u64> {
     let end = Instant::now() + PATIENCE;
     let mut before = held()?;
     loop {
         interrupt::pause(APART)?;
         let now = held()?;
-        if now.abs_diff(before) <= AGREE || Instant::now() > end {
+        if now.abs_diff(before) <= AGREE {
             return Ok(now);
+        }
+        if Instant::now() > end {
+            bail!(HeldUp(format!("the kernel's memory did not settle within {PATIENCE:.0?}")));
         }
         before = now;
     }
 }
 
-/// The same once it is back at `least`, or will not be.
-pub(super) fn settled_near(least: u64) -> Result<u64> {
-    let end = Instant::now() + FREED;
+/// The same once it is back at `least`, or is not within `late`.
+pub(super) fn settled_near(least: u64, late: Duration) -> Result<u64> {
+    let end = Instant::now() + late;
     loop {
         let now = settled()?;
         if now <= least + AGREE || Instant::now() > end {
