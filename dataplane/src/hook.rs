@@ -203,11 +203,12 @@ fn open_link(pin: &Path) -> Result<Option<(OwnedFd, LinkInfo)>> {
     }
 }
 
-/// Whether a pinned link has a device still. What is no link of ours is none.
-pub fn is_live(pin: &Path) -> Result<bool> {
+/// The number of the device that a pinned link is on still, in that device's namespace. What is no
+/// link of ours is on none.
+pub fn device_of(pin: &Path) -> Result<Option<u32>> {
     match open_link(pin) {
-        Ok(link) => Ok(link.is_some_and(|(_link, info)| info.ifindex != 0)),
-        Err(Error::ForeignPin { .. }) => Ok(false),
+        Ok(link) => Ok(link.map(|(_link, info)| info.ifindex).filter(|ifindex| *ifindex != 0)),
+        Err(Error::ForeignPin { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
