@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::{Attachment, Hook};
+use crate::attachment::{Attachment, Hook, State};
 use crate::error::{Attempt, Error, Result};
 use crate::instance::Instance;
 use crate::netlink::{Filter, Netlink};
@@ -280,9 +280,13 @@ pub async fn find(
 }
 
 /// The slots of the attachments that have lost a hook, as far as few calls tell: a pin that is
-/// gone, a clsact that is gone. [`find`] tells all, with calls for each attachment.
+/// gone, a clsact that is gone. [`find`] tells all, with calls for each attachment. What is just being
+/// attached or detached has lost nothing.
 pub async fn lost(instance: &Instance, netlink: &Netlink, rows: &[Attachment]) -> Result<HashSet<u32>> {
-    let of = |hook| rows.iter().filter(move |row| row.hook == hook);
+    let is_there = |row: &&Attachment| {
+        matches!(row.state, State::Ready | State::Changing) && row.boot_id == instance.boot_id
+    };
+    let of = |hook| rows.iter().filter(is_there).filter(move |row| row.hook == hook);
     let mut lost = HashSet::new();
     if of(Hook::Tcx).next().is_some() {
         let mut pins: HashMap<u32, usize> = HashMap::new();
