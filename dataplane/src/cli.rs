@@ -112,6 +112,11 @@ enum Command {
 }
 
 impl Cli {
+    /// Whether the command needs more than it was started with.
+    pub fn opens_files(&self) -> bool {
+        !matches!(self.command, Command::Completions(_) | Command::Man(_))
+    }
+
     /// Enters the namespace asked for. To be called before any thread is started.
     pub fn enter_namespace(&self) -> Result<()> {
         match &self.global.namespace {

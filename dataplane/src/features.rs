@@ -159,6 +159,9 @@ async fn try_clsact() -> io::Result<bool> {
     match tried.await {
         Ok(()) => Ok(true),
         Err(Error::Kernel { .. }) => Ok(false),
+        // With its number, which says whether it was not allowed.
+        Err(Error::Io { source, .. }) => Err(source),
+        Err(Error::Netlink { source: rtnetlink::Error::NetlinkError(message), .. }) => Err(message.to_io()),
         Err(error) => Err(io::Error::other(error.to_string())),
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::{Attachment, Hook};
+use crate::attachment::{Attachment, Hook, State};
 use crate::error::{Attempt, Error, Result};
 use crate::instance::Instance;
 use crate::netlink::{Filter, Netlink};
@@ -203,11 +203,12 @@ fn open_link(pin: &Path) -> Result<Option<(OwnedFd, LinkInfo)>> {
     }
 }
 
-/// Whether a pinned link has a device still. What is no link of ours is none.
-pub fn is_live(pin: &Path) -> Result<bool> {
+/// The number of the device that a pinned link is on still, in that device's namespace. What is no
+/// link of ours is on none.
+pub fn device_of(pin: &Path) -> Result<Option<u32>> {
     match open_link(pin) {
-        Ok(link) => Ok(link.is_some_and(|(_link, info)| info.ifindex != 0)),
-        Err(Error::ForeignPin { .. }) => Ok(false),
+        Ok(link) => Ok(link.map(|(_link, info)| info.ifindex).filter(|ifindex| *ifindex != 0)),
+        Err(Error::ForeignPin { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -279,9 +280,13 @@ pub async fn find(
 }
 
 /// The slots of the attachments that have lost a hook, as far as few calls tell: a pin that is
-/// gone, a clsact that is gone. [`find`] tells all, with calls for each attachment.
+/// gone, a clsact that is gone. [`find`] tells all, with calls for each attachment. What is just being
+/// attached or detached has lost nothing.
 pub async fn lost(instance: &Instance, netlink: &Netlink, rows: &[Attachment]) -> Result<HashSet<u32>> {
-    let of = |hook| rows.iter().filter(move |row| row.hook == hook);
+    let is_there = |row: &&Attachment| {
+        matches!(row.state, State::Ready | State::Changing) && row.boot_id == instance.boot_id
+    };
+    let of = |hook| rows.iter().filter(is_there).filter(move |row| row.hook == hook);
     let mut lost = HashSet::new();
     if of(Hook::Tcx).next().is_some() {
         let mut pins: HashMap<u32, usize> = HashMap::new();

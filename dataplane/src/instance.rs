@@ -27,6 +27,9 @@ pub struct Directories {
 /// The cookie of the namespace that the machine booted with.
 const FIRST_COOKIE: u64 = 1;
 
+/// So often a bpffs may vanish before the pins have their directory.
+const TRIES: usize = 100;
+
 /// One instance's directories and identity.
 #[derive(Debug)]
 pub struct Instance {
@@ -61,11 +64,7 @@ impl Instance {
         let mut cookies: Vec<u64> = Vec::new();
         for dir in [root, &own.bpffs] {
             let names = private_dir::entries(dir)?;
-            cookies.extend(
-                names.iter().filter_map(|path| {
-                    path.file_name()?.to_str()?.strip_prefix("netns_")?.parse::<u64>().ok()
-                }),
-            );
+            cookies.extend(names.iter().filter_map(|path| cookie_in(path.file_name()?.to_str()?)));
         }
         cookies.sort_unstable();
         cookies.dedup();
@@ -90,41 +89,54 @@ impl Instance {
 
     /// Makes the directory of the pins, and mounts a bpffs if there is none; under the lock.
     pub fn prepare(&self) -> Result<()> {
-        bpffs::prepare(&self.bpffs, &self.mount_record, &self.boot_id)?;
-        private_dir::make(&self.pins)
+        for _ in 0..TRIES {
+            bpffs::prepare(&self.bpffs, &self.mount_record, &self.boot_id)?;
+            // An instance that is taken away may just unmount: not while this is held.
+            let _record = LockFile::take_existing(&self.mount_record)
+                .attempt(|| format!("lock {}", self.mount_record.display()))?;
+            private_dir::make(&self.pins)?;
+            if bpffs::on_bpffs(&self.pins) {
+                return Ok(());
+            }
+            private_dir::remove_if_empty(&self.pins);
+        }
+        let problem = "not on the bpffs that it is below; unmount what is there".to_owned();
+        Err(Error::Bpffs { path: self.pins.clone(), problem })
     }
 
     /// Takes the lock, waiting for whoever holds it; makes the directory of the state.
     pub fn lock(&self) -> Result<LockFile> {
-        let shared = self.mount_record.parent();
-        let there = self.directories();
-        let locked = self.take_lock(shared);
-        if locked.is_err() {
-            let made = [Some(self.state.as_path()), shared].into_iter().flatten();
-            made.filter(|dir| !there.iter().any(|other| other == dir)).for_each(private_dir::remove_if_empty);
-        }
-        locked
+        self.lock_on_grounds().map(|(lock, _grounds)| lock)
     }
 
-    /// Those of its directories that are there.
-    pub fn directories(&self) -> Vec<PathBuf> {
-        let shared = self.mount_record.parent().map(Path::to_owned);
-        let all = [self.state.clone(), self.pins.clone(), self.bpffs.clone()].into_iter().chain(shared);
-        all.filter(|dir| dir.exists()).collect()
-    }
-
-    fn take_lock(&self, shared: Option<&Path>) -> Result<LockFile> {
+    /// As [`lock`](Self::lock), with the grounds that all its directories are made on: an undo
+    /// takes them away up to there.
+    pub fn lock_on_grounds(&self) -> Result<(LockFile, Vec<PathBuf>)> {
         let path = self.lock_path();
         loop {
-            // The one that all instances share first: it is closed to others as well.
-            shared.map_or(Ok(()), private_dir::make)?;
-            private_dir::make(&self.state)?;
-            match LockFile::take(&path) {
-                // A reset removed the directory between the two lines.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => return other.attempt(|| format!("lock {}", path.display())),
+            let [state, shared] = self.state_dirs();
+            let grounds = [state, shared, &self.pins, &self.bpffs].map(private_dir::ground).to_vec();
+            match self.try_take_lock(&path) {
+                // A reset or an undo removed the directory before the lock was taken.
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Ok(lock) => return Ok((lock, grounds)),
+                Err(error) => {
+                    self.state_dirs().iter().for_each(|dir| private_dir::remove_up_to(dir, &grounds));
+                    return Err(error);
+                }
             }
         }
+    }
+
+    fn try_take_lock(&self, path: &Path) -> Result<LockFile> {
+        // The one that all instances share first: it is closed to others as well.
+        self.state_dirs().iter().rev().try_for_each(|dir| private_dir::make(dir))?;
+        LockFile::take(path).attempt(|| format!("lock {}", path.display()))
+    }
+
+    /// The directory of its state, and that of all instances; they may be the same.
+    fn state_dirs(&self) -> [&Path; 2] {
+        [&self.state, self.mount_record.parent().unwrap_or(&self.state)]
     }
 
     /// Takes the lock if it is free.
@@ -145,5 +157,24 @@ impl Instance {
     /// Whether anything was ever made here.
     pub fn exists(&self) -> bool {
         self.database().exists() || self.pins.join("links").exists()
+    }
+}
+
+/// The cookie in the name of an instance's directory, as it is written there.
+fn cookie_in(name: &str) -> Option<u64> {
+    let cookie: u64 = name.strip_prefix("netns_")?.parse().ok()?;
+    (cookie != FIRST_COOKIE && name == format!("netns_{cookie}")).then_some(cookie)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_an_instance_is_called_has_a_cookie() {
+        assert_eq!(cookie_in("netns_4711"), Some(4711));
+        for other in ["netns_1", "netns_+7", "netns_007", "netns_", "netns_x", "links", "netns_-7"] {
+            assert_eq!(cookie_in(other), None, "{other}");
+        }
     }
 }

@@ -32,6 +32,21 @@ impl LockFile {
         }
     }
 
+    /// Takes the lock of a file that is there, and waits for whoever holds it; `None` where there
+    /// is none, or none any more.
+    pub fn take_existing(path: &Path) -> io::Result<Option<Self>> {
+        loop {
+            let file = match open(path, false) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                other => other?,
+            };
+            flock(&file, FlockOperation::LockExclusive)?;
+            if leads_to(path, &file) {
+                return Ok(Some(Self { file }));
+            }
+        }
+    }
+
     /// Takes the lock of a file that is there, if nobody holds it.
     pub fn try_take(path: &Path) -> Option<Self> {
         let file = open(path, false).ok()?;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use rustix::fs::{OFlags, fstatfs};
+use rustix::fs::{OFlags, fstat, fstatfs};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::{Attempt, Error, Result};
@@ -53,7 +53,8 @@ impl NetNs {
         }
     }
 
-    fn open_path(path: &Path, name: &str) -> Result<Self> {
+    /// By path; `name` is for messages.
+    pub fn open_path(path: &Path, name: &str) -> Result<Self> {
         let not_one =
             |problem: &str| Error::NoHostSide { container: name.to_owned(), problem: problem.to_owned() };
         // O_NONBLOCK: a path that leads to a pipe must not hang us.
@@ -74,14 +75,19 @@ impl NetNs {
         Self::from_file(File::from(fd), name)
     }
 
-    /// An open file, if it is a network namespace or could be one.
-    pub fn from_file(file: File, name: &str) -> Result<Self> {
+    fn from_file(file: File, name: &str) -> Result<Self> {
         let kind = fstatfs(&file).attempt(|| format!("examine {name}"))?.f_type;
         if kind != NSFS_MAGIC {
             let problem = NOT_A_NAMESPACE.to_owned();
             return Err(Error::NoHostSide { container: name.to_owned(), problem });
         }
         Ok(Self { file, name: name.to_owned() })
+    }
+
+    /// As links in /proc show it.
+    pub fn label(&self) -> Result<String> {
+        let stat = fstat(&self.file).attempt(|| format!("examine {}", self.name))?;
+        Ok(format!("net:[{}]", stat.st_ino))
     }
 
     /// As it was asked for.

@@ -36,11 +36,11 @@ impl Session {
     /// interface of all goes with it: a refused attach leaves the host as it was.
     pub fn give_up(mut self, error: Error) -> Error {
         let is_used = self.store.attachments().map_or(true, |rows| !rows.is_empty());
-        match (self.lock.take(), self.there_before.take()) {
-            (Some(lock), Some(there)) if !is_used => {
+        match (self.lock.take(), self.grounds.take()) {
+            (Some(lock), Some(grounds)) if !is_used => {
                 let Self { instance, store, .. } = self;
                 drop(store);
-                unmake::undo(&instance, lock, &there, error)
+                unmake::undo(&instance, lock, &grounds, error)
             }
             _ => error,
         }
@@ -83,17 +83,19 @@ impl Session {
             features::require()?;
         }
         bpffs::judge(&instance.bpffs)?;
-        let there = instance.directories();
-        let lock = instance.lock()?;
+        let (lock, grounds) = instance.lock_on_grounds()?;
         // Under the lock: another command may have been the first one meanwhile.
         let is_new = !instance.exists();
         // As instances come, those whose namespace is gone go. It is not this command's to fail of.
-        if is_new && let Err(error) = remains::clear(directories) {
-            tracing::debug!("remains: {error}");
+        if is_new {
+            let remains::Cleared { errors, .. } = remains::clear_sure(directories);
+            for error in &errors {
+                tracing::debug!("remains: {error}");
+            }
         }
         match Self::parts(&instance) {
             Ok((store, netlink)) => {
-                let (lock, there_before) = (Some(lock), is_new.then_some(there));
+                let (lock, grounds) = (Some(lock), is_new.then_some(grounds));
                 Ok(Self {
                     instance,
                     store,
@@ -101,10 +103,11 @@ impl Session {
                     datapath: None,
                     departed: Vec::new(),
                     lock,
-                    there_before,
+                    grounds,
+                    is_settled: true,
                 })
             }
-            Err(error) if is_new => Err(unmake::undo(&instance, lock, &there, error)),
+            Err(error) if is_new => Err(unmake::undo(&instance, lock, &grounds, error)),
             Err(error) => Err(error),
         }
     }
@@ -132,11 +135,14 @@ impl Session {
             return Ok(None);
         }
         let lock = instance.try_lock();
-        let mut store = Store::open(&instance.database())?;
+        // A reset may have removed it meanwhile.
+        let Some(mut store) = Store::open_existing(&instance.database())? else { return Ok(None) };
         store.settle_place(&instance.pins)?;
         let netlink = Netlink::open()?;
-        let (departed, there_before) = (Vec::new(), None);
-        let mut session = Self { instance, store, netlink, datapath: None, departed, lock, there_before };
+        let is_settled = lock.is_some();
+        let (departed, grounds) = (Vec::new(), None);
+        let mut session =
+            Self { instance, store, netlink, datapath: None, departed, lock, grounds, is_settled };
         if session.lock.is_some() {
             expedite::restore_abandoned();
             settle::settle_pins(&mut session).await?;

@@ -1,7 +1,7 @@
 //! Directories that only root may enter.
 //!
-//! Refuses what is there and no directory, what is another user's, and to close a directory that is open to others and
-//! holds something: it is then for something else as well.
+//! Refuses what is there and no directory, what is another user's, and to close a directory that is
+//! open to others and holds something: it is then for something else as well.
 
 use std::fs;
 use std::io;
@@ -71,6 +71,17 @@ pub fn remove_if_empty(path: &Path) {
     if let Err(error) = fs::remove_dir(path) {
         tracing::debug!("{}: {error}", path.display());
     }
+}
+
+/// The nearest directory at or above a path that is there.
+pub fn ground(path: &Path) -> PathBuf {
+    path.ancestors().find(|above| above.exists()).unwrap_or(Path::new("/")).to_owned()
+}
+
+/// Removes a directory, and those above it up to one of `grounds`, as far as nothing is in them.
+pub fn remove_up_to(path: &Path, grounds: &[PathBuf]) {
+    let is_ground = |dir: &Path| grounds.iter().any(|ground| ground == dir);
+    path.ancestors().take_while(|dir| !is_ground(dir)).for_each(remove_if_empty);
 }
 
 /// Whether a directory holds nothing but the kernel's own files.

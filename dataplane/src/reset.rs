@@ -52,7 +52,7 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     if is_stuck {
         return Error::join(errors).map(|()| report);
     }
-    match unmake(&instance, lock, &[]) {
+    match unmake(&instance, lock) {
         Ok(left) => report.left.extend(left),
         Err(error) => errors.push(error),
     }

@@ -26,8 +26,10 @@ pub struct Session {
     pub departed: Vec<Attachment>,
     /// Held for as long as the command changes something.
     pub lock: Option<LockFile>,
-    /// If this command has made the instance, the directories that were there before.
-    pub there_before: Option<Vec<PathBuf>>,
+    /// If this command has made the instance, the directories that its own were made on.
+    pub grounds: Option<Vec<PathBuf>>,
+    /// Whether no other command was at work when the session was opened.
+    pub is_settled: bool,
 }
 
 impl Session {
@@ -75,9 +77,12 @@ impl Session {
             return Ok(Error::NotAttached { name: name.to_owned(), hint });
         }
         let known = rows.iter().find(|row| row.interface == name);
-        let here = known.and_then(|row| devices.iter().find(|device| device.ifindex == row.ifindex));
+        // A number is no identity.
+        let is_it =
+            |row: &Attachment, device: &&Device| (device.ifindex, device.mac) == (row.ifindex, row.mac);
+        let here = known.and_then(|row| devices.iter().find(|device| is_it(row, device)));
         if let Some(device) = here {
-            let hint = format!("it is called {0} now, and its limit holds; name it {0}", device.name);
+            let hint = format!("it is called {0} now, and is attached still; name it {0}", device.name);
             return Ok(Error::NoSuchInterface { name: name.to_owned(), near: Vec::new(), hint: Some(hint) });
         }
         // Gone since the session was opened, or found so by a command that is still at work.

@@ -68,8 +68,11 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
 }
 
 /// The rows whose interface is there, and those whose interface is gone. Changes nothing.
-pub async fn present(session: &Session, rows: Vec<Attachment>) -> Result<(Vec<Attachment>, Vec<Attachment>)> {
-    let devices = session.netlink.devices().await?;
+pub async fn present(
+    session: &Session,
+    rows: Vec<Attachment>,
+    devices: Vec<Device>,
+) -> Result<(Vec<Attachment>, Vec<Attachment>)> {
     let devices: HashMap<u32, Device> = devices.into_iter().map(|device| (device.ifindex, device)).collect();
     let (mut here, mut gone) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {

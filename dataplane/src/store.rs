@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, params};
 
 use dataplane_common::layout::CAPACITY;
 use dataplane_common::limit::Shape;
@@ -66,23 +66,45 @@ pub struct Store {
 impl Store {
     /// Opens the database, makes it if there is none.
     pub fn open(path: &Path) -> Result<Self> {
-        let store = Connection::open(path).and_then(|connection| {
+        Self::connect(path, OpenFlags::default())?.settle()
+    }
+
+    /// Opens a database that is there; `None` where there is none.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>> {
+        match Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX) {
+            Err(_) if !path.exists() => Ok(None),
+            other => other?.settle().map(Some),
+        }
+    }
+
+    /// The rows of another instance's database, which is not changed.
+    pub fn peek(path: &Path) -> Result<Vec<Attachment>> {
+        let store = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // A first command that was killed has left it empty.
+        if store.judge()? { Ok(Vec::new()) } else { store.attachments() }
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self> {
+        let store = Connection::open_with_flags(path, flags).and_then(|connection| {
             connection.busy_timeout(BUSY)?;
             Ok(Self { connection, path: path.to_owned() })
         });
-        let mut store = store.map_err(|error| classify(path, error))?;
-        let is_new = store.judge()?;
+        store.map_err(|error| classify(path, error))
+    }
+
+    fn settle(mut self) -> Result<Self> {
+        let is_new = self.judge()?;
         // A crash of the machine may take the last commits, never the database's integrity:
         // the hooks they speak of are gone with it. So commits need not wait for the disk,
         // and neither does the end of a command.
         let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
-        let set = store.connection.execute_batch(settings);
-        set.and_then(|()| store.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true))
-            .map_err(|error| classify(path, error))?;
+        let set = self.connection.execute_batch(settings);
+        set.and_then(|()| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true))
+            .map_err(|error| classify(&self.path, error))?;
         if is_new {
-            store.create()?;
+            self.create()?;
         }
-        Ok(store)
+        Ok(self)
     }
 
     /// Whether the database is a new one; refuses another program's, and a newer dpctl's.

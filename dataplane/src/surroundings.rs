@@ -43,7 +43,7 @@ pub fn look(attached: &[Attachment]) -> Vec<Fact> {
     let filter = |name: &str| (name.to_owned(), sysctl(&format!("net/ipv4/conf/{name}/rp_filter")));
     let filters = ["all", "default"].into_iter().chain(attached.iter().map(|row| row.interface.as_str()));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let limits = [Resource::Nofile, Resource::Memlock].map(|resource| getrlimit(resource).current);
+    let limits = [descriptors::allowed(), getrlimit(Resource::Memlock).current];
     vec![
         jit(of_first_namespace("net/core/bpf_jit_enable").as_deref()),
         unprivileged(sysctl("kernel/unprivileged_bpf_disabled").as_deref()),
@@ -123,7 +123,7 @@ fn rp_filter(values: &[(String, Option<String>)]) -> Fact {
 fn rlimit([files, locked]: [Option<u64>; 2]) -> Fact {
     let number = |value: Option<u64>| value.map_or("unlimited".to_owned(), |value| value.to_string());
     let words = format!("{} open files, {} locked bytes", number(files), number(locked));
-    if files.is_some_and(|files| files <= descriptors::NEEDED) {
+    if files.is_some_and(|files| files < descriptors::NEEDED) {
         surprise("rlimit", format!("{words}: few files; ulimit -n 1024 allows more"))
     } else {
         plain("rlimit", format!("{words} (not counted for BPF since Linux 5.11)"))

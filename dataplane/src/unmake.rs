@@ -15,13 +15,21 @@ use crate::object::{self, Staging};
 use crate::private_dir;
 
 /// Removes all of an instance whose lock is held; goes on past errors. Answers the pins that are
-/// not ours. Directories of `keep` stay.
-pub fn unmake(instance: &Instance, lock: LockFile, keep: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let remove_if_empty = |dir: &Path| {
-        if !keep.iter().any(|kept| kept == dir) {
-            private_dir::remove_if_empty(dir);
-        }
-    };
+/// not ours.
+pub fn unmake(instance: &Instance, lock: LockFile) -> Result<Vec<PathBuf>> {
+    take_away(instance, lock, &private_dir::remove_if_empty)
+}
+
+/// Takes away what a first command has made before it failed, and gives its error back. Directories
+/// go up to the `grounds` that they were made on.
+pub fn undo(instance: &Instance, lock: LockFile, grounds: &[PathBuf], error: Error) -> Error {
+    match take_away(instance, lock, &|dir| private_dir::remove_up_to(dir, grounds)) {
+        Ok(_left) => error,
+        Err(more) => Error::Several(vec![error, more]),
+    }
+}
+
+fn take_away(instance: &Instance, lock: LockFile, remove_if_empty: &dyn Fn(&Path)) -> Result<Vec<PathBuf>> {
     let mut errors = Vec::new();
     let left = remove_all_pins(instance).unwrap_or_else(|error| {
         errors.push(error);
@@ -44,16 +52,8 @@ pub fn unmake(instance: &Instance, lock: LockFile, keep: &[PathBuf]) -> Result<V
     Error::join(errors).map(|()| left)
 }
 
-/// Takes away what a first command has made before it failed, and gives its error back. `there`
-/// were directories before it.
-pub fn undo(instance: &Instance, lock: LockFile, there: &[PathBuf], error: Error) -> Error {
-    match unmake(instance, lock, there) {
-        Ok(_left) => error,
-        Err(more) => Error::Several(vec![error, more]),
-    }
-}
-
-fn remove_all_pins(instance: &Instance) -> Result<Vec<PathBuf>> {
+/// Removes all pins of ours; goes on past errors. Answers those that are not.
+pub(crate) fn remove_all_pins(instance: &Instance) -> Result<Vec<PathBuf>> {
     let mut errors = Vec::new();
     private_dir::remove_if_empty(&hook::link_dir(instance));
     let mut ours = vec![Staging::Load.dir(instance)];

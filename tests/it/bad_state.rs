@@ -210,9 +210,13 @@ fn a_first_attach_that_fails_leaves_no_directory() {
     fs::create_dir(&read_only).expect("the folder is ours");
     fs::write(&file, "").expect("the folder is ours");
     topology.host.run(&format!("mount -t tmpfs -o ro tmpfs {}", read_only.display()));
-    let state = at(Path::new("state"));
+    topology.host.run("tc qdisc add dev veth1 ingress");
+    let (state, deep) = (at(Path::new("state")), at(Path::new("a/b/state")));
     for (state, bpffs, words) in [
         (&state, Path::new("/proc/nowhere"), "/proc/nowhere: cannot be made"),
+        (&deep, Path::new("/proc/nowhere"), "/proc/nowhere: cannot be made"),
+        (&deep, &at(Path::new("a/c/bpf")), "has an ingress qdisc"),
+        (&deep, &at(Path::new("d/e/bpf")), "has an ingress qdisc"),
         (&state, &read_only.join("bpf"), "cannot be made (read-only file system); choose another"),
         (&state, &file.join("bpf"), "not a directory; choose another"),
         (
@@ -222,7 +226,8 @@ fn a_first_attach_that_fails_leaves_no_directory() {
         ),
     ] {
         let mut command = topology.host.command(&binary().to_string_lossy());
-        command.arg("--state-dir").arg(state).arg("--bpffs-dir").arg(bpffs).args(["attach", "veth1"]);
+        command.arg("--state-dir").arg(state).arg("--bpffs-dir").arg(bpffs);
+        command.args(["attach", "--hook", "clsact", "veth1"]);
         let refused = run(&mut command);
         assert!(refused.code != 0 && refused.stderr.contains(words), "{words}: {refused}");
         assert_eq!(refused.stderr.lines().count(), 1, "{refused}");

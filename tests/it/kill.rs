@@ -2,11 +2,13 @@
 
 use std::{env, fs};
 
-use dataplane_tests::dpctl::Dpctl;
+use dataplane_tests::command::run;
+use dataplane_tests::dpctl::{Dpctl, binary};
 use dataplane_tests::eventually::eventually;
 use dataplane_tests::hooks;
 use dataplane_tests::leftovers::files;
 use dataplane_tests::machine;
+use dataplane_tests::netns::Namespace;
 use dataplane_tests::skip::say;
 use dataplane_tests::state::State;
 use dataplane_tests::strace;
@@ -28,6 +30,10 @@ pub(crate) struct Scenario {
     pub(crate) done: i32,
     /// What `ls` may answer before it, and after a kill that changed nothing.
     pub(crate) listed: i32,
+    /// What the command answers when nothing hinders it.
+    pub(crate) code: i32,
+    /// Whether it works on another instance, which `ls` does not settle.
+    pub(crate) of_others: bool,
 }
 
 const fn scenario(
@@ -36,7 +42,7 @@ const fn scenario(
     command: &'static str,
     limited: bool,
 ) -> Scenario {
-    Scenario { name, before, command, limited, done: 0, listed: 0 }
+    Scenario { name, before, command, limited, done: 0, listed: 0, code: 0, of_others: false }
 }
 
 const LIMITED: &[&str] = &["attach TIGHT veth1"];
@@ -69,6 +75,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     // Killed while it ends what one killed before it has begun.
     scenario("settle", &["attach TIGHT veth1", "attach MANY", "half detached"], "ls", true),
+    // Its undoing is killed and hindered as well.
+    Scenario {
+        code: 4,
+        done: 4,
+        ..scenario("refused first attach", &[], "attach TIGHT --force --hook clsact lo", false)
+    },
+    Scenario {
+        of_others: true,
+        ..scenario("clear remains", &["attach TIGHT veth1", "another's remains"], "reconcile", true)
+    },
     scenario("reset", LIMITED_MANY, "reset --yes", false),
     scenario("reset, clsact", LIMITED_CLSACT, "reset --yes", false),
 ];
@@ -89,6 +105,8 @@ pub(crate) struct Ground<'t> {
 pub(crate) fn topology() -> (Topology, Vec<String>) {
     let topology = Topology::new(1);
     let many = add_pairs(&topology.host, if machine::full() { MANY } else { FEW });
+    // Where an attach with clsact is refused.
+    topology.host.run("tc qdisc add dev lo ingress");
     (topology, many)
 }
 
@@ -136,6 +154,17 @@ impl<'t> Ground<'t> {
                 let mark = "UPDATE attachment SET state = 'removing' WHERE interface LIKE 'many%'";
                 connection.execute_batch(mark).expect("it takes that");
             }
+            "another's remains" => {
+                let gone = Namespace::new();
+                add_pairs(&gone, 1);
+                let mut attach = std::process::Command::new(binary());
+                attach.arg("--state-dir").arg(self.dpctl.state_dir());
+                attach.arg("--bpffs-dir").arg(self.dpctl.bpffs_dir()).args(["-n", gone.name()]);
+                run(attach.args(["attach", "--rate", "1mbit", "many0"])).ok();
+                drop(gone);
+                // The kernel takes a namespace down a little later.
+                eventually("it is found gone", || self.dpctl.try_run("reconcile --check").code == 8);
+            }
             _ => return false,
         }
         true
@@ -151,7 +180,7 @@ impl<'t> Ground<'t> {
     pub(crate) fn clean(&self, calls: &str) -> (State, Vec<String>) {
         self.prepare();
         let (output, calls) = strace::calls(&self.command(), calls);
-        output.ok();
+        assert_eq!(output.code, self.scenario.code, "{output}");
         (self.state(), calls)
     }
 
@@ -169,9 +198,14 @@ impl<'t> Ground<'t> {
     /// Runs the command once more: it must lead to where it leads without hindrance.
     #[track_caller]
     pub(crate) fn assert_leads_to(&self, clean: &State, what: &str) {
-        let again = dataplane_tests::command::run(&mut self.command());
+        let again = run(&mut self.command());
         assert!(again.code == 0 || again.code == self.scenario.done, "{what}: the same again: {again}");
-        self.state().assert_is(clean, &format!("{what}: the same again"));
+        // What one that was killed had made for a first attach stays: it is none any more.
+        if self.scenario.code == 0 {
+            self.state().assert_is(clean, &format!("{what}: the same again"));
+        } else {
+            assert_eq!(work(&self.state()), work(clean), "{what}: the same again");
+        }
         self.assert_still_limited(what);
     }
 }

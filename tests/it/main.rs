@@ -28,6 +28,7 @@ mod path;
 mod peers;
 mod race;
 mod reconcile;
+mod remains;
 mod strangers;
 mod terminal;
 mod upgrade;

@@ -27,7 +27,8 @@ fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    let done = descriptors::ensure().and_then(|()| cli.enter_namespace()).and_then(|()| {
+    let files = if cli.opens_files() { descriptors::ensure() } else { Ok(()) };
+    let done = files.and_then(|()| cli.enter_namespace()).and_then(|()| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|source| Error::Io { call: "start a runtime".to_owned(), source })?;
         runtime.block_on(cli.run())

@@ -69,11 +69,16 @@ fn row(check: &Check) -> Row {
     }
 }
 
-/// Words in lines that leave room for the two columns before them; a longer word has its own.
+/// Words in lines that leave room for the two columns before them; a longer word has its own, and
+/// so has a command at the end, which is there to be copied.
 fn lines(text: &str) -> Vec<String> {
     const WIDTH: usize = 58;
+    let commands = [": dpctl ", ": rm ", ": mount "];
+    let command = commands.iter().filter_map(|begin| text.rfind(begin)).max().map_or(text.len(), |at| at + 1);
+    let (text, command) = text.split_at(command);
+    let command = command.strip_prefix(' ').into_iter();
     let mut lines = vec![String::new()];
-    for word in text.split(' ') {
+    for word in text.split(' ').chain(command) {
         let line = lines.last().map_or(0, |line| line.chars().count());
         match lines.last_mut() {
             Some(last) if line == 0 || line + 1 + word.chars().count() <= WIDTH => {
@@ -96,5 +101,8 @@ mod tests {
         let broken = lines(&format!("{long}{path} end"));
         assert_eq!(broken.join(" "), format!("{long}{path} end"));
         assert!(broken.iter().all(|line| line.len() <= 58 || *line == path), "{broken:?}");
+        let command = format!("rm -r '/srv/a b' {path}");
+        let broken = lines(&format!("{long}if it is gone: {command}"));
+        assert_eq!(broken.last(), Some(&command), "a command is never broken: {broken:?}");
     }
 }

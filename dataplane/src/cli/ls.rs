@@ -14,6 +14,7 @@ use super::{Color, Format, Global, note, note_departed};
 use crate::attachment::Attachment;
 use crate::error::Result;
 use crate::hook;
+use crate::netlink::Device;
 use crate::session::Session;
 
 /// Lists the attachments with the limits in force
@@ -28,8 +29,11 @@ impl Ls {
         let rows = match Session::look(&global.directories(), "ls").await? {
             Some(session) => {
                 note_departed(&session.departed);
-                let rows = named_now(&session).await?;
-                note_lost(&rows, &hook::lost(&session.instance, &session.netlink, &rows).await?);
+                let rows = named_now(&session, &session.netlink.devices().await?)?;
+                // While another command attaches or detaches, hooks come and go.
+                if session.is_settled {
+                    note_lost(&rows, &hook::lost(&session.instance, &session.netlink, &rows).await?);
+                }
                 rows
             }
             None => Vec::new(),
@@ -53,14 +57,13 @@ fn note_lost(rows: &[Attachment], lost: &HashSet<u32>) {
 }
 
 /// The attachments under the names that their interfaces have now, sorted by them.
-pub(super) async fn named_now(session: &Session) -> Result<Vec<Attachment>> {
-    let devices = session.netlink.devices().await?;
-    let names: HashMap<u32, String> =
-        devices.into_iter().map(|device| (device.ifindex, device.name)).collect();
+pub(super) fn named_now(session: &Session, devices: &[Device]) -> Result<Vec<Attachment>> {
+    let names: HashMap<u32, &str> =
+        devices.iter().map(|device| (device.ifindex, device.name.as_str())).collect();
     let mut rows = session.store.attachments()?;
     for row in &mut rows {
         if let Some(name) = names.get(&row.ifindex) {
-            row.interface.clone_from(name);
+            row.interface = (*name).to_owned();
         }
     }
     rows.sort_by(|a, b| a.interface.cmp(&b.interface));

@@ -9,7 +9,7 @@ use super::output::{json, print};
 use super::{Format, Global, note, note_departed};
 use crate::error::{Error, Result};
 use crate::reconcile::{Difference, compare, reconcile};
-use crate::remains::{self, Remainder};
+use crate::remains::{self, Cleared, Remainder};
 use crate::session::Session;
 
 /// Compares what was asked for with the kernel, and repairs
@@ -33,13 +33,22 @@ pub(super) const FINDINGS: u8 = 8;
 impl Reconcile {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
         let mut rows = if self.check { check(global).await? } else { repair(global).await? };
-        rows.extend(remainders(global, self.check)?);
+        let Cleared { cleared, left, doubtful, errors } = remainders(global, self.check);
+        let row =
+            |gone: &Remainder| Row { finding: gone.problem(), repair: "removed", repaired: !self.check };
+        rows.extend(cleared.iter().map(row));
         let nothing = rows.is_empty();
         match global.output {
             Format::Json => print(&json(&rows)?)?,
-            Format::Table if nothing => note("all is as it should be"),
+            Format::Table if nothing && errors.is_empty() => note("all is as it should be"),
             Format::Table => print(&rows.iter().map(Row::line).collect::<String>())?,
         }
+        for pin in &left {
+            note(&format!("{}: not ours, left alone", pin.display()));
+        }
+        doubtful.iter().filter_map(Remainder::advice).for_each(|advice| note(&advice));
+        // Of other instances: what was done for this one is said by now.
+        Error::join(errors)?;
         Ok(if self.check && !nothing { ExitCode::from(FINDINGS) } else { ExitCode::SUCCESS })
     }
 }
@@ -51,14 +60,19 @@ impl Row {
     }
 }
 
-/// Of other instances: those whose network namespace is gone.
-fn remainders(global: &Global, check: bool) -> Result<Vec<Row>> {
+/// Of other instances, those whose network namespace is gone: cleared away, or to be.
+fn remainders(global: &Global, check: bool) -> Cleared {
     let directories = global.directories();
-    let found = if check { remains::find(&directories)? } else { remains::clear(&directories)? };
-    let sure = found.into_iter().filter(|remainder| remainder.doubt.is_none());
-    let row =
-        |remainder: Remainder| Row { finding: remainder.problem(), repair: "removed", repaired: !check };
-    Ok(sure.map(row).collect())
+    if !check {
+        return remains::clear(&directories);
+    }
+    match remains::find(&directories) {
+        Ok(found) => {
+            let (cleared, doubtful) = found.into_iter().partition(|remainder| remainder.doubt.is_none());
+            Cleared { cleared, doubtful, ..Cleared::default() }
+        }
+        Err(error) => Cleared { errors: vec![error], ..Cleared::default() },
+    }
 }
 
 async fn check(global: &Global) -> Result<Vec<Row>> {

@@ -14,7 +14,7 @@ use super::output::{AttachmentRow, StatsRow, json, print};
 use super::{Format, Global, note_departed};
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
-use crate::hook;
+use crate::hook::{self, Found};
 use crate::select;
 use crate::session::Session;
 
@@ -64,7 +64,15 @@ impl Show {
             };
             let own =
                 session.datapath.as_ref().map(|datapath| Direction::ALL.map(|d| datapath.program_id(d)));
-            text.push_str(&describe(row, counters, &programs, own));
+            let mut is_outdated = [false; 2];
+            for direction in Direction::ALL {
+                if let Some(datapath) = &session.datapath {
+                    let Session { instance, netlink, .. } = &session;
+                    let found = hook::find(instance, netlink, datapath, row, direction).await?;
+                    is_outdated[direction.index()] = found == Found::Outdated;
+                }
+            }
+            text.push_str(&describe(row, counters, &programs, own, is_outdated));
             let [from, to] = programs;
             details.push(Detail {
                 attachment: AttachmentRow::new(row),
@@ -89,6 +97,7 @@ fn describe(
     counters: [Counters; 2],
     programs: &[Vec<u32>; 2],
     own: Option<[u32; 2]>,
+    is_outdated: [bool; 2],
 ) -> String {
     let mut text = format!(
         "{}  ifindex {}  mac {}  hook {}\n  limiter  {LIMITER}\n",
@@ -108,7 +117,9 @@ fn describe(
         });
         let mut ids = ids.collect::<Vec<_>>();
         if own.is_none_or(|own| !programs[direction.index()].contains(&own[direction.index()])) {
-            ids.push("ours missing; run: dpctl reconcile".to_owned());
+            let wrong =
+                if is_outdated[direction.index()] { "ours is of another dpctl" } else { "ours missing" };
+            ids.push(format!("{wrong}; run: dpctl reconcile"));
         }
         let ids = ids.join(", ");
         let written = write!(

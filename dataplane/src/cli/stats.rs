@@ -48,7 +48,7 @@ impl Stats {
         };
         note_departed(&session.departed);
         let rows = match self.interfaces.as_slice() {
-            [] => named_now(&session).await?,
+            [] => named_now(&session, &session.netlink.devices().await?)?,
             names => session.attachments_of(names).await?,
         };
         let first = Reading::take(&session, rows)?;
@@ -62,7 +62,7 @@ impl Stats {
 
     /// Named interfaces are followed by their attachments, so a new name changes nothing.
     async fn watch(&self, session: &Session, global: &Global, first: Reading) -> Result<()> {
-        let slots: HashSet<u32> = first.rows.iter().map(|(row, _)| row.slot).collect();
+        let asked: HashSet<Key> = first.rows.iter().map(|(row, _)| key(row)).collect();
         let mut last = first;
         let mut gone = HashSet::new();
         let mut rounds = self.count;
@@ -73,9 +73,11 @@ impl Stats {
                 _ = clock.tick() => {}
                 _ = tokio::signal::ctrl_c() => break,
             }
-            let (mut rows, departed) = settle::present(session, named_now(session).await?).await?;
+            let devices = session.netlink.devices().await?;
+            let rows = named_now(session, &devices)?;
+            let (mut rows, departed) = settle::present(session, rows, devices).await?;
             if !self.interfaces.is_empty() {
-                rows.retain(|row| slots.contains(&row.slot));
+                rows.retain(|row| asked.contains(&key(row)));
             }
             let now = Reading::take(session, rows)?;
             for words in last.missing_in(&now, &departed) {
@@ -110,6 +112,13 @@ impl Stats {
     }
 }
 
+/// What an attachment is followed by: slots are used again.
+type Key = (u32, u32);
+
+fn key(row: &Attachment) -> Key {
+    (row.slot, row.ifindex)
+}
+
 /// All counters at one moment.
 struct Reading {
     at: Instant,
@@ -131,7 +140,6 @@ impl Reading {
 
     /// What to say of those that are here and not in a later reading.
     fn missing_in(&self, later: &Self, departed: &[Attachment]) -> Vec<String> {
-        let key = |row: &Attachment| (row.slot, row.ifindex);
         let left: HashSet<_> = later.rows.iter().map(|(row, _)| key(row)).collect();
         let departed: HashSet<_> = departed.iter().map(key).collect();
         let missing = self.rows.iter().map(|(row, _)| row).filter(|row| !left.contains(&key(row)));
@@ -151,7 +159,7 @@ impl Reading {
         match global.output {
             Format::Json => {
                 let row = |(attachment, counters): &(Attachment, [Counters; 2])| {
-                    let pace = paces.get(&attachment.slot).copied().map_or([None; 2], |pace| pace.map(Some));
+                    let pace = paces.get(&key(attachment)).copied().map_or([None; 2], |pace| pace.map(Some));
                     StatsRow::new(attachment, *counters, pace)
                 };
                 json(&self.rows.iter().map(row).collect::<Vec<_>>())
@@ -160,18 +168,18 @@ impl Reading {
         }
     }
 
-    fn paces(&self, before: &Self) -> HashMap<u32, [Pace; 2]> {
+    fn paces(&self, before: &Self) -> HashMap<Key, [Pace; 2]> {
         let seconds = (self.at - before.at).as_secs_f64().max(0.001);
-        let old: HashMap<u32, &[Counters; 2]> = before.rows.iter().map(|(row, c)| (row.slot, c)).collect();
+        let old: HashMap<Key, &[Counters; 2]> = before.rows.iter().map(|(row, c)| (key(row), c)).collect();
         let pace = |now: &Counters, old: &Counters| Pace {
             packets_per_s: precise(now.packets.saturating_sub(old.packets)) / seconds,
             bits_per_s: precise(now.bytes.saturating_sub(old.bytes)) * 8.0 / seconds,
         };
-        let rows = self.rows.iter().filter_map(|(row, now)| Some((row.slot, now, *old.get(&row.slot)?)));
-        rows.map(|(slot, now, old)| (slot, [pace(&now[0], &old[0]), pace(&now[1], &old[1])])).collect()
+        let rows = self.rows.iter().filter_map(|(row, now)| Some((key(row), now, *old.get(&key(row))?)));
+        rows.map(|(key, now, old)| (key, [pace(&now[0], &old[0]), pace(&now[1], &old[1])])).collect()
     }
 
-    fn table(&self, paces: &HashMap<u32, [Pace; 2]>, watch: bool) -> Table {
+    fn table(&self, paces: &HashMap<Key, [Pace; 2]>, watch: bool) -> Table {
         let mut columns = vec![("INTERFACE", Align::Left), ("DIRECTION", Align::Left)];
         if watch {
             columns.extend([("BIT/S", Align::Right), ("PACKETS/S", Align::Right)]);
@@ -185,7 +193,7 @@ impl Reading {
                 let name = if first { attachment.interface.clone() } else { String::new() };
                 let mut cells = vec![name, words(direction).to_owned()];
                 if watch {
-                    let pace = paces.get(&attachment.slot).map(|pace| pace[direction.index()]);
+                    let pace = paces.get(&key(attachment)).map(|pace| pace[direction.index()]);
                     cells.push(pace.map_or("-".to_owned(), |pace| scaled(pace.bits_per_s)));
                     cells.push(pace.map_or("-".to_owned(), |pace| scaled(pace.packets_per_s)));
                 }
