@@ -64,7 +64,8 @@ impl Instance {
         let mut cookies: Vec<u64> = Vec::new();
         for dir in [root, &own.bpffs] {
             let names = private_dir::entries(dir)?;
-            cookies.extend(names.iter().filter_map(|path| cookie_in(path.file_name()?.to_str()?)));
+            let dirs = names.iter().filter(|path| path.is_dir());
+            cookies.extend(dirs.filter_map(|path| cookie_in(path.file_name()?.to_str()?)));
         }
         cookies.sort_unstable();
         cookies.dedup();

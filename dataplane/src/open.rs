@@ -88,9 +88,9 @@ impl Session {
         let is_new = !instance.exists();
         // As instances come, those whose namespace is gone go. It is not this command's to fail of.
         if is_new {
-            let remains::Cleared { errors, .. } = remains::clear_sure(directories);
-            for error in &errors {
-                tracing::debug!("remains: {error}");
+            match remains::find_sure(directories).map(remains::clear) {
+                Ok(cleared) => cleared.errors.iter().for_each(|error| tracing::debug!("remains: {error}")),
+                Err(error) => tracing::debug!("remains: {error}"),
             }
         }
         match Self::parts(&instance) {

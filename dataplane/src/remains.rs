@@ -96,14 +96,9 @@ pub fn find(directories: &Directories) -> Result<Vec<Remainder>> {
     find_among(directories, |_any| true)
 }
 
-/// Clears away those that are in no doubt; goes on past errors.
-pub fn clear(directories: &Directories) -> Cleared {
-    clear_found(find(directories))
-}
-
-/// As [`clear`], and does not look for those in doubt, which takes a look at all processes.
-pub fn clear_sure(directories: &Directories) -> Cleared {
-    clear_found(find_among(directories, |doubt| doubt.is_none()))
+/// Those that are in no doubt. Does not look for the others, which takes a look at all processes.
+pub fn find_sure(directories: &Directories) -> Result<Vec<Remainder>> {
+    find_among(directories, |doubt| doubt.is_none())
 }
 
 fn find_among(
@@ -125,12 +120,9 @@ fn find_among(
     Ok(candidates.into_values().collect())
 }
 
-fn clear_found(found: Result<Vec<Remainder>>) -> Cleared {
+/// Clears away those that are in no doubt; goes on past errors.
+pub fn clear(remainders: Vec<Remainder>) -> Cleared {
     let mut done = Cleared::default();
-    let remainders = found.unwrap_or_else(|error| {
-        done.errors.push(error);
-        Vec::new()
-    });
     for remainder in remainders {
         if remainder.doubt.is_some() {
             done.doubtful.push(remainder);

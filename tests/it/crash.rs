@@ -19,7 +19,7 @@ use dataplane_tests::strace::{self, Act, CHANGES};
 use dataplane_tests::topology::Topology;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::kill::{Ground, SCENARIOS, points, topology, work};
+use crate::kill::{Ground, points, scenarios, topology, work};
 use crate::limited::{TIGHT, assert_limited_both};
 use crate::pairs::add_pairs;
 
@@ -34,7 +34,7 @@ fn a_command_killed_at_any_point_is_finished_or_undone_by_the_next() {
         skip!("{reason}");
     }
     let (topology, many) = topology();
-    for scenario in SCENARIOS {
+    for scenario in scenarios() {
         let ground = Ground::new(&topology, &many, scenario);
         let (clean, calls) = ground.clean(CHANGES);
         for point in points(scenario.name, calls.len(), SAMPLE) {

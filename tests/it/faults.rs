@@ -6,7 +6,7 @@ use dataplane_tests::skip;
 use dataplane_tests::state::State;
 use dataplane_tests::strace::{self, Act};
 
-use crate::kill::{Ground, SCENARIOS, points, topology, work};
+use crate::kill::{Ground, points, scenarios, topology, work};
 
 const SAMPLE: usize = 1;
 
@@ -41,7 +41,7 @@ fn a_command_whose_call_fails_says_so_and_changes_nothing() {
     let (topology, many) = topology();
     // An upgrade of a layout goes on, and does not go back.
     let is_meant = |name: &str| !name.ends_with("of many") && !name.ends_with("of a layout");
-    for scenario in SCENARIOS.iter().filter(|scenario| is_meant(scenario.name)) {
+    for scenario in scenarios().filter(|scenario| is_meant(scenario.name)) {
         let ground = Ground::new(&topology, &many, scenario);
         for fault in FAULTS {
             let (clean, calls) = ground.clean(fault.calls);
@@ -74,7 +74,7 @@ fn what_cannot_be_undone_is_undone_by_the_next_command() {
         skip!("{reason}");
     }
     let (topology, many) = topology();
-    for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.starts_with("attach")) {
+    for scenario in scenarios().filter(|scenario| scenario.name.starts_with("attach")) {
         let ground = Ground::new(&topology, &many, scenario);
         let (clean, calls) = ground.clean("bpf,sendto");
         for point in points(scenario.name, calls.len(), SAMPLE) {

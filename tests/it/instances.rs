@@ -8,6 +8,7 @@ use dataplane_tests::command::{Output, run, run_with_input};
 use dataplane_tests::dpctl::{Dpctl, binary, temporary_folder, unmount_below};
 use dataplane_tests::eventually::eventually;
 use dataplane_tests::leftovers::{Snapshot, files, mounts};
+use dataplane_tests::need_tcx;
 use dataplane_tests::netns::Namespace;
 use dataplane_tests::skip;
 use dataplane_tests::topology::Topology;
@@ -59,6 +60,8 @@ fn instances_of_two_namespaces_share_directories_and_nothing_else() {
 /// for ever; and what somebody holds still is not taken for gone.
 #[test]
 fn an_instance_whose_namespace_is_gone_is_named_and_cleared_away() {
+    // With clsact it is named, and left alone: the next test.
+    need_tcx!();
     let one = Topology::new(1);
     let folder = temporary_folder();
     let at = |topology: &Topology, line: &str| dpctl_n(&topology.host, folder.path(), line);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::output::{json, print};
 use super::{Format, Global, note, note_departed};
 use crate::error::{Error, Result};
+use crate::open::require_root;
 use crate::reconcile::{Difference, compare, reconcile};
 use crate::remains::{self, Cleared, Remainder};
 use crate::session::Session;
@@ -32,8 +33,12 @@ pub(super) const FINDINGS: u8 = 8;
 
 impl Reconcile {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
+        require_root("reconcile")?;
+        // All is looked at before anything is changed.
+        let remainders = remains::find(&global.directories())?;
         let mut rows = if self.check { check(global).await? } else { repair(global).await? };
-        let Cleared { cleared, left, doubtful, errors } = remainders(global, self.check);
+        let Cleared { cleared, left, doubtful, errors } =
+            if self.check { to_be_cleared(remainders) } else { remains::clear(remainders) };
         let row =
             |gone: &Remainder| Row { finding: gone.problem(), repair: "removed", repaired: !self.check };
         rows.extend(cleared.iter().map(row));
@@ -60,19 +65,9 @@ impl Row {
     }
 }
 
-/// Of other instances, those whose network namespace is gone: cleared away, or to be.
-fn remainders(global: &Global, check: bool) -> Cleared {
-    let directories = global.directories();
-    if !check {
-        return remains::clear(&directories);
-    }
-    match remains::find(&directories) {
-        Ok(found) => {
-            let (cleared, doubtful) = found.into_iter().partition(|remainder| remainder.doubt.is_none());
-            Cleared { cleared, doubtful, ..Cleared::default() }
-        }
-        Err(error) => Cleared { errors: vec![error], ..Cleared::default() },
-    }
+fn to_be_cleared(remainders: Vec<Remainder>) -> Cleared {
+    let (cleared, doubtful) = remainders.into_iter().partition(|remainder| remainder.doubt.is_none());
+    Cleared { cleared, doubtful, ..Cleared::default() }
 }
 
 async fn check(global: &Global) -> Result<Vec<Row>> {
