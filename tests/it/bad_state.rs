@@ -266,5 +266,16 @@ fn too_few_open_files_are_more_or_are_named() {
             assert_one_line(&ls, 6, &[&words]);
         }
     }
+    let with = |wrapper: &str, files: &str, command: &str| {
+        let (dpctl, state, bpffs) = (binary(), dpctl.state_dir(), dpctl.bpffs_dir());
+        let [dpctl, state, bpffs] = [dpctl.display(), state.display(), bpffs.display()];
+        let line = format!(
+            "{wrapper} sh -c 'ulimit {files}; exec {dpctl} --state-dir {state} --bpffs-dir {bpffs} {command}'"
+        );
+        run(topology.host.command("sh").args(["-c", &line]))
+    };
+    assert!(with(powerless, "-n 12", "man").ok().stdout.contains(".TH"), "it opens nothing");
+    let doctor = with("", "-Sn 12", "doctor -o json");
+    assert!(doctor.stdout.contains("12 open files"), "as it was started: {doctor}");
     dpctl.leaves_nothing();
 }

@@ -105,15 +105,16 @@ fn a_killed_mass_attach_and_its_child_leave_no_switch_on_after_the_next_command(
     eventually("premise: the switch is on, and recorded", || {
         switch() == "1" && Path::new(SWITCH_RECORD).exists()
     });
-    assert!(!Path::new(WAKING_TIME).exists() || has_open(parent, WAKING_TIME), "CPUs are kept awake");
-    let ls = dpctl.run("ls");
-    assert!(!ls.stderr.contains("not in force"), "a hook that is to come is not missing: {ls}");
+    let is_awake = !Path::new(WAKING_TIME).exists() || has_open(parent, WAKING_TIME);
+    let during = dpctl.run("ls");
     for pid in [child, parent] {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(pid, Signal::KILL).expect("it is there");
     }
     assert!(ends_within(&strace, DEADLINE), "strace ends with what it traces");
     strace.wait().expect("it has ended");
+    assert!(is_awake, "CPUs are kept awake");
+    assert!(!during.stderr.contains("not in force"), "a hook that is to come is not missing: {during}");
     assert_limited_both(&topology, 1, "killed");
 
     dpctl.run("ls");
