@@ -78,8 +78,8 @@ pub(crate) struct Metric {
     pub(crate) unit: String,
     /// What a stored figure is divided by for that unit: 1000 from ns to us.
     pub(crate) per_unit: f64,
-    /// Whether more is better.
-    pub(crate) higher_is_better: bool,
+    /// Whether more is better; null where neither is, as of what was offered.
+    pub(crate) higher_is_better: Option<bool>,
 }
 
 impl Metric {

@@ -240,7 +240,13 @@ mod tests {
 
     fn metric() -> Metric {
         let name = "packets_per_s".to_owned();
-        Metric { name, title: String::new(), unit: String::new(), per_unit: 1.0, higher_is_better: true }
+        Metric {
+            name,
+            title: String::new(),
+            unit: String::new(),
+            per_unit: 1.0,
+            higher_is_better: Some(true),
+        }
     }
 
     fn case(variant: &str, role: Role) -> Case {

@@ -92,9 +92,8 @@ fn figure(
     metric: &Metric,
     seed: u64,
 ) -> Option<Figure> {
-    if !metric.has_ratio() {
-        return None;
-    }
+    // What was offered says nothing of who carried it.
+    let higher_is_better = metric.higher_is_better.filter(|_| metric.has_ratio())?;
     let figures = [cases[0].figures.get(&metric.name)?, cases[1].figures.get(&metric.name)?];
     let baselines = [baseline(scenarios[0], cases[0]), baseline(scenarios[1], cases[1])];
     let mut relative = None;
@@ -132,7 +131,7 @@ fn figure(
         relative: relative.is_some(),
         a: crate::stats::median(&a),
         b: crate::stats::median(&b),
-        change: judge(&a, &b, controls, metric.higher_is_better, seed),
+        change: judge(&a, &b, controls, higher_is_better, seed),
         baseline: relative.map(|(_, baseline)| baseline),
     })
 }

@@ -17,12 +17,18 @@ pub(super) fn share(name: &str, title: &str) -> Metric {
     metric(name, title, "%", 0.01, false)
 }
 
-pub(super) fn metric(name: &str, title: &str, unit: &str, per_unit: f64, higher_is_better: bool) -> Metric {
+pub(super) fn metric(
+    name: &str,
+    title: &str,
+    unit: &str,
+    per_unit: f64,
+    higher_is_better: impl Into<Option<bool>>,
+) -> Metric {
     Metric {
         name: name.to_owned(),
         title: title.to_owned(),
         unit: unit.to_owned(),
         per_unit,
-        higher_is_better,
+        higher_is_better: higher_is_better.into(),
     }
 }

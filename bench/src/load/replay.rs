@@ -125,8 +125,8 @@ impl Load for Replay {
 
     fn metrics(&self) -> Vec<Metric> {
         vec![
-            metric::rate("packets_per_s", "offered", "k/s", 1e3),
-            metric::rate("bits_per_s", "offered", "Mbit/s", 1e6),
+            metric::metric("packets_per_s", "offered", "k/s", 1e3, None),
+            metric::metric("bits_per_s", "offered", "Mbit/s", 1e6, None),
             metric::metric("delivered_share", "delivered", "%", 0.01, true),
         ]
     }

@@ -130,7 +130,11 @@ fn cases<'s>(
 }
 
 fn drawing(scenario: &ScenarioResult, metric: &Metric, set: &Parameters, plot: Option<Plot>) -> Drawing {
-    let better = if metric.higher_is_better { "More is better." } else { "Less is better." };
+    let better = match metric.higher_is_better {
+        Some(true) => "More is better. ",
+        Some(false) => "Less is better. ",
+        None => "",
+    };
     let line = if matches!(plot, Some(Plot::Bars { .. })) { "dashed" } else { "heavy" };
     let control = control(scenario, metric, set);
     let inconclusive = control.is_some_and(|control| control.inconclusive);
@@ -138,7 +142,7 @@ fn drawing(scenario: &ScenarioResult, metric: &Metric, set: &Parameters, plot: O
         id: id(scenario, &metric.name, set),
         title: among(&title(&Metric { unit: String::new(), ..metric.clone() }), set),
         caption: format!(
-            "{better} Medians with 95 % intervals; {line} line: {}, the baseline.",
+            "{better}Medians with 95 % intervals; {line} line: {}, the baseline.",
             scenario.baseline
         ),
         inconclusive,

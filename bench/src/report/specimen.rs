@@ -69,7 +69,7 @@ pub(crate) fn run() -> Results {
 
 fn metric(name: &str, title: &str, unit: &str, per_unit: f64, higher_is_better: bool) -> Metric {
     let [name, title, unit] = [name, title, unit].map(str::to_owned);
-    Metric { name, title, unit, per_unit, higher_is_better }
+    Metric { name, title, unit, per_unit, higher_is_better: Some(higher_is_better) }
 }
 
 fn up(name: &str, title: &str, unit: &str, per_unit: f64) -> Metric {
@@ -136,7 +136,7 @@ fn scenario(name: &str, metrics: &[Metric], sets: &[Parameters], sized: bool, ba
     let put = |mut case: CaseResult, cost: f64, noise: f64| {
         for (number, metric) in metrics.iter().enumerate() {
             let base = base * [1.0, 0.9, 1.6, 2.4][number % 4];
-            let of = if metric.higher_is_better { base / cost } else { base * cost };
+            let of = if metric.higher_is_better == Some(true) { base / cost } else { base * cost };
             let over = (case.role != Role::Baseline).then_some(base);
             case.figures.insert(metric.name.clone(), figure(of, over, noise));
         }

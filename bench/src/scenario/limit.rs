@@ -201,13 +201,13 @@ impl<T: Traffic> ThroughLimits<T> {
 }
 
 /// A share of a whole that all are measured by, so that one may be told as a multiple of another.
-fn share(name: &str, title: &str, whole: &str) -> Metric {
+fn share(name: &str, title: &str, whole: &str, higher_is_better: Option<bool>) -> Metric {
     Metric {
         name: name.to_owned(),
         title: title.to_owned(),
         unit: format!("of {whole}"),
         per_unit: 1.0,
-        higher_is_better: true,
+        higher_is_better,
     }
 }
 

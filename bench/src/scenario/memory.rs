@@ -114,7 +114,7 @@ fn metrics() -> Vec<Metric> {
         title: title.to_owned(),
         unit: "KiB".to_owned(),
         per_unit: 1024.0,
-        higher_is_better: false,
+        higher_is_better: Some(false),
     };
     vec![
         kib(KERNEL, "kernel, each"),

@@ -48,7 +48,7 @@ impl Scenario for Program {
             title: "over an empty program".to_owned(),
             unit: "ns".to_owned(),
             per_unit: 1.0,
-            higher_is_better: false,
+            higher_is_better: Some(false),
         }];
         let pace = Pace { rounds: scope.rounds, seed: scope.seed };
         let cases = with_all(|runs| {

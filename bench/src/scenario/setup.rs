@@ -100,7 +100,7 @@ fn metrics() -> Vec<Metric> {
         title: title.to_owned(),
         unit: "ms".to_owned(),
         per_unit: 1e6,
-        higher_is_better: false,
+        higher_is_better: Some(false),
     };
     vec![
         ms("add_one_ns", "add one more"),

@@ -35,27 +35,27 @@ impl Traffic for Tcp {
 
     fn metrics(&self) -> Vec<Metric> {
         vec![
-            share("goodput_share", "goodput", "ideal"),
+            share("goodput_share", "goodput", "ideal", Some(true)),
             Metric {
                 name: "round_trip_ns".to_owned(),
                 title: "RTT under load, median".to_owned(),
                 unit: "ms".to_owned(),
                 per_unit: 1e6,
-                higher_is_better: false,
+                higher_is_better: Some(false),
             },
             Metric {
                 name: "sent_again_share".to_owned(),
                 title: "segments sent again".to_owned(),
                 unit: "%".to_owned(),
                 per_unit: 0.01,
-                higher_is_better: false,
+                higher_is_better: Some(false),
             },
             Metric {
                 name: "fairness".to_owned(),
                 title: "fairness (Jain)".to_owned(),
                 unit: String::new(),
                 per_unit: 1.0,
-                higher_is_better: true,
+                higher_is_better: Some(true),
             },
         ]
     }

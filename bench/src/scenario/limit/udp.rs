@@ -30,7 +30,11 @@ impl Traffic for Udp {
     }
 
     fn metrics(&self) -> Vec<Metric> {
-        vec![share("delivered_share", "delivered", "limit"), share("offered_share", "offered", "limit")]
+        // Nearest to 1 is best of what is delivered; what is offered is no merit.
+        vec![
+            share("delivered_share", "delivered", "limit", None),
+            share("offered_share", "offered", "limit", None),
+        ]
     }
 
     fn unfair(&self) -> &'static [&'static str] {
