@@ -23,6 +23,7 @@ mod veth;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use dataplane_common::direction::Direction;
@@ -47,6 +48,11 @@ pub(crate) trait Variant: Sync {
     /// The largest N that can be built here.
     fn largest(&self) -> u32 {
         u32::MAX
+    }
+
+    /// About what building takes for each of what it counts.
+    fn each_takes(&self) -> Duration {
+        Duration::from_micros(30)
     }
 
     /// Programs that it runs, and the Debian package of each.

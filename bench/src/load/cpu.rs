@@ -70,7 +70,7 @@ pub(crate) struct HeldUp(pub(crate) String);
 
 impl fmt::Display for HeldUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: let the machine do nothing else meanwhile", self.0)
+        write!(f, "{}: the path cannot carry it, or the machine is busy", self.0)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::view::View;
 const BARE: &str = "container";
 /// Fewer are within the noise of the machine.
 const FEWEST: u32 = 100;
-const MOST_ROUNDS: u32 = 3;
+const MOST_ROUNDS: u32 = 6;
 const CHORE: Duration = Duration::from_millis(3);
 const SETTLING: Duration = Duration::from_secs(4);
 /// Without the wait for what the kernel frees late.

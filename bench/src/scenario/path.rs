@@ -19,9 +19,6 @@ use crate::view::View;
 const AROUND: Duration = Duration::from_millis(20);
 /// Building, validating and taking down one path.
 const BUILDING: Duration = Duration::from_millis(60);
-/// Each of what N counts; where N has a bound, each is a process.
-const RULE: Duration = Duration::from_micros(30);
-const PROCESS: Duration = Duration::from_millis(8);
 
 /// A load as a scenario.
 pub(crate) struct OverPaths<L>(pub(super) L);
@@ -46,7 +43,7 @@ impl<L: Load + 'static> Scenario for OverPaths<L> {
         let sets = u32::try_from(self.0.parameters().len()).unwrap_or(u32::MAX);
         let measuring = (self.0.takes(scope.window) + AROUND) * scope.rounds * sets;
         let of_path = |path: Path<'_>| {
-            let each = if path.variant.largest() < u32::MAX { PROCESS } else { RULE };
+            let each = path.variant.each_takes();
             match path.size.unwrap_or(1) {
                 size if size > path.variant.largest() => Duration::ZERO,
                 size => BUILDING + each * size + measuring,

@@ -21,7 +21,7 @@ use crate::view::View;
 /// Containers that go and come back by themselves in a round.
 const BY_THEMSELVES: u32 = 5;
 /// All of them come and go in each: more take long, and show no more.
-const MOST_ROUNDS: u32 = 5;
+const MOST_ROUNDS: u32 = 7;
 /// Making and removing a container of the crowd; what a chore takes for one, more or less.
 const CONTAINER: Duration = Duration::from_millis(2);
 const CHORE: Duration = Duration::from_millis(3);

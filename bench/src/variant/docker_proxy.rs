@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
@@ -34,6 +35,10 @@ impl Variant for DockerProxy {
 
     fn largest(&self) -> u32 {
         LARGEST
+    }
+
+    fn each_takes(&self) -> Duration {
+        Duration::from_millis(8) // a process
     }
 
     fn needs(&self) -> &[Tool] {
