@@ -29,6 +29,9 @@ pub struct Reading {
     pub tx_bytes: u64,
     /// Packets sent.
     pub tx_packets: u64,
+    /// Packets that it was to send, and that were lost there: of a veth, those for which its peer's
+    /// CPU had no room.
+    pub tx_dropped: u64,
 }
 
 /// What was received between two readings.
@@ -78,6 +81,7 @@ impl<'n> Interface<'n> {
                 rx_packets: columns[1],
                 tx_bytes: columns[8],
                 tx_packets: columns[9],
+                tx_dropped: columns[11],
             }
         })
     }

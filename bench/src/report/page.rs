@@ -65,6 +65,7 @@ fn facts(html: &mut String, results: &Results) -> Result<()> {
     facts.sort_by_key(|(key, _)| place(key));
     facts.push(("command", results.command.join(" ")));
     facts.push(("seed", results.seed.to_string()));
+    facts.extend(results.settings.iter().map(|(key, value)| (&**key, value.clone())));
     html.push_str("<dl class=\"facts\">\n");
     for (key, value) in facts {
         writeln!(
