@@ -81,14 +81,14 @@ fn counts_frames(topology: &Topology, dpctl: &Dpctl<'_>, path: &Path<'_>, what: 
     let pin = dpctl.pin(path.direction.name());
     let ran = || ProgramInfo::from_pin(&pin).expect("a pinned program").run_count();
     // What passed the program and found no room on the way in was counted too.
-    let last = Interface::new(&topology.host, &path.to.veth);
-    let (ran_before, before, last_before) = (ran(), path.to.inside().read(), last.read());
+    let sender = Interface::new(&topology.host, &path.to.veth);
+    let (ran_before, before, sent_before) = (ran(), path.to.inside().read(), sender.read());
     let counted_before = dpctl.stats("veth1", path.direction);
     send();
     let counted = dpctl.stats("veth1", path.direction);
     let (counted, bytes) = (counted.packets - counted_before.packets, counted.bytes - counted_before.bytes);
     let (whole, frames) = (ran() - ran_before, path.to.inside().read().since(&before));
-    let lost = last.read().tx_dropped - last_before.tx_dropped;
+    let lost = sender.read().tx_dropped - sent_before.tx_dropped;
     say(&format!(
         "{what}: {whole} packets became {frames:?}, {lost} were lost, counted {counted} of {bytes} bytes"
     ));
