@@ -57,7 +57,8 @@ pub fn on_bpffs(dir: &Path) -> bool {
 
 /// Unmounts what [`prepare`] mounted, unless somebody has pins there.
 pub fn release(record: &Path, boot_id: &str) -> Result<()> {
-    let Some(lock) = LockFile::try_take(record) else { return Ok(()) };
+    let taken = LockFile::try_take(record).attempt(|| format!("lock {}", record.display()))?;
+    let Some(lock) = taken else { return Ok(()) };
     let mut text = String::new();
     lock.file().read_to_string(&mut text).attempt(|| format!("read {}", record.display()))?;
     let (boot, point) = text.split_once(' ').unwrap_or_default();

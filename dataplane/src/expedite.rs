@@ -118,8 +118,8 @@ pub async fn hold() -> Result<()> {
 /// Sets back what a killed holder left on; does nothing while one is at work. What cannot be set
 /// back is for `dpctl doctor` to tell: it keeps no command from its work.
 pub fn restore_abandoned() {
-    let restored = LockFile::try_take(Path::new(RECORD)).map(|record| restore(&record));
-    if let Some(Err(error)) = restored {
+    let record = LockFile::try_take(Path::new(RECORD)).attempt(|| format!("lock {RECORD}"));
+    if let Err(error) = record.and_then(|record| record.as_ref().map_or(Ok(()), restore)) {
         tracing::debug!("{error}");
     }
 }
@@ -128,7 +128,7 @@ pub fn restore_abandoned() {
 pub fn is_abandoned() -> bool {
     is_on()
         && LockFile::try_take(Path::new(RECORD))
-            .is_some_and(|record| found(&record).is_ok_and(|found| is_off(&found)))
+            .is_ok_and(|record| record.is_some_and(|record| found(&record).is_ok_and(|found| is_off(&found))))
 }
 
 /// Sets the switch back to what the record says, and removes that. Only what differs is written.

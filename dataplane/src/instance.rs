@@ -141,8 +141,9 @@ impl Instance {
     }
 
     /// Takes the lock if it is free.
-    pub fn try_lock(&self) -> Option<LockFile> {
-        LockFile::try_take(&self.lock_path())
+    pub fn try_lock(&self) -> Result<Option<LockFile>> {
+        let path = self.lock_path();
+        LockFile::try_take(&path).attempt(|| format!("lock {}", path.display()))
     }
 
     /// The file whose lock is the instance's.

@@ -47,11 +47,17 @@ impl LockFile {
         }
     }
 
-    /// Takes the lock of a file that is there, if nobody holds it.
-    pub fn try_take(path: &Path) -> Option<Self> {
-        let file = open(path, false).ok()?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-        leads_to(path, &file).then_some(Self { file })
+    /// Takes the lock of a file that is there; `None` where somebody holds it, or there is none.
+    pub fn try_take(path: &Path) -> io::Result<Option<Self>> {
+        let file = match open(path, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(errno.into()),
+            Ok(()) => Ok(leads_to(path, &file).then_some(Self { file })),
+        }
     }
 
     /// The locked file, which may have content.

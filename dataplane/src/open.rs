@@ -134,7 +134,7 @@ impl Session {
         if !instance.database().exists() {
             return Ok(None);
         }
-        let lock = instance.try_lock();
+        let lock = instance.try_lock()?;
         // A reset may have removed it meanwhile.
         let Some(mut store) = Store::open_existing(&instance.database())? else { return Ok(None) };
         store.settle_place(&instance.pins)?;

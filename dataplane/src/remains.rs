@@ -144,7 +144,7 @@ pub fn clear(remainders: Vec<Remainder>) -> Cleared {
 fn clear_one(instance: &Instance) -> Result<Option<Vec<PathBuf>>> {
     bpffs::refuse_private(&instance.bpffs)?;
     // Looked at again under its lock: whoever holds that is in its namespace.
-    let lock = if instance.lock_path().exists() { instance.try_lock() } else { Some(instance.lock()?) };
+    let lock = if instance.lock_path().exists() { instance.try_lock()? } else { Some(instance.lock()?) };
     let Some(lock) = lock else { return Ok(None) };
     if doubt(instance)?.is_some() {
         return Ok(None);
