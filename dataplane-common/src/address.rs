@@ -5,10 +5,11 @@
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
 
 /// A 48-bit MAC address; all zero is "unset".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(transparent)]
+#[repr(C, align(2))] // compared by words: a program has no unaligned loads
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
@@ -29,6 +30,30 @@ impl Mac {
     }
 }
 
+impl Mac {
+    /// The first six bytes; unset if there are not as many.
+    pub fn from_slice(bytes: &[u8]) -> Self {
+        Self(bytes.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+impl FromStr for Mac {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "not a MAC address: six hexadecimal bytes with colons";
+        let mut bytes = [0; 6];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let is_byte =
+                |part: &&str| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let part = parts.next().filter(is_byte).ok_or(WRONG)?;
+            *byte = u8::from_str_radix(part, 16).map_err(|_not_hex| WRONG)?;
+        }
+        if parts.next().is_some() { Err(WRONG) } else { Ok(Self(bytes)) }
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [m0, m1, m2, m3, m4, m5] = self.0;
@@ -38,7 +63,7 @@ impl fmt::Display for Mac {
 
 /// An IPv4 or IPv6 address; all zero is "unset", and so is IPv6's unspecified address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(transparent)]
+#[repr(C, align(8))] // as above
 pub struct Ip(pub [u8; 16]);
 
 impl Ip {
@@ -116,6 +141,24 @@ mod tests {
     fn addresses_come_back_as_they_went_in() {
         for text in ["0.0.0.0", "10.1.2.3", "255.255.255.255", "::", "::1", "fe80::1", "ff02::1"] {
             assert_eq!(ip(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn macs_print_what_they_read() {
+        for text in ["00:00:00:00:00:00", "fe:ff:00:1a:2b:3c"] {
+            assert_eq!(text.parse::<Mac>().map(|mac| mac.to_string()).as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "00",
+            "00:00:00:00:00",
+            "00:00:00:00:00:00:00",
+            "0:0:0:0:0:0",
+            "zz:00:00:00:00:00",
+            "+1:00:00:00:00:00",
+        ] {
+            assert!(text.parse::<Mac>().is_err(), "{text}");
         }
     }
 

@@ -16,11 +16,13 @@ pub struct Counters {
     pub dropped_early: u64,
     /// Packets dropped past `burst + rate x latency`.
     pub dropped_full: u64,
+    /// Packets dropped since the endpoint may not send them, or nobody may have them.
+    pub dropped_refused: u64,
     /// Bytes of all dropped packets.
     pub dropped_bytes: u64,
 }
 
-const _: () = assert!(size_of::<Counters>() == 40);
+const _: () = assert!(size_of::<Counters>() == 48);
 
 impl Counters {
     /// Counts a packet.
@@ -28,15 +30,18 @@ impl Counters {
     pub fn count(&mut self, verdict: Verdict, wire: Wire) {
         let (frames, bytes) = (u64::from(wire.frames), u64::from(wire.bytes));
         match verdict {
-            Verdict::Next => {
+            Verdict::Next | Verdict::Consumed | Verdict::Redirect(_) | Verdict::IntoPeer(_) => {
                 self.packets += frames;
                 self.bytes += bytes;
             }
             Verdict::Drop(reason) => {
-                match reason {
-                    DropReason::LimitEarly => self.dropped_early += frames,
-                    DropReason::LimitFull => self.dropped_full += frames,
-                }
+                // Not a match: it would be made an index of the reason, of which the kernel knows no
+                // bound ("R2 max value is outside of the allowed memory range").
+                let [early, full] = [DropReason::LimitEarly, DropReason::LimitFull]
+                    .map(|limit| frames * u64::from(limit == reason));
+                self.dropped_early += early;
+                self.dropped_full += full;
+                self.dropped_refused += frames - early - full;
                 self.dropped_bytes += bytes;
             }
         }
@@ -50,12 +55,13 @@ impl Counters {
             bytes: self.bytes.wrapping_add(other.bytes),
             dropped_early: self.dropped_early.wrapping_add(other.dropped_early),
             dropped_full: self.dropped_full.wrapping_add(other.dropped_full),
+            dropped_refused: self.dropped_refused.wrapping_add(other.dropped_refused),
             dropped_bytes: self.dropped_bytes.wrapping_add(other.dropped_bytes),
         }
     }
 
     /// Packets dropped, for whatever reason.
     pub const fn dropped(&self) -> u64 {
-        self.dropped_early + self.dropped_full
+        self.dropped_early + self.dropped_full + self.dropped_refused
     }
 }

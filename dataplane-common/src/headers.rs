@@ -12,8 +12,8 @@ pub const ETHERNET: u32 = 14;
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
 const IPV6: u16 = 0x86dd;
-/// Extension headers that are followed; RFC 7045 hosts send three or four at the most.
-const EXTENSIONS: u32 = 6;
+/// Extension headers that are followed: each kind that RFC 8200, 4.1 lists is in a packet once.
+const EXTENSIONS: u32 = 4;
 
 /// Protocol numbers (IANA) that decisions ask for.
 pub mod protocol {
@@ -38,6 +38,17 @@ pub struct Headers {
     pub from: Mac,
     /// What it carries.
     pub inner: Inner,
+}
+
+impl Headers {
+    /// How many routers a packet may pass still; what is no packet passes none.
+    #[inline(always)]
+    pub const fn hops(&self) -> u8 {
+        match &self.inner {
+            Inner::Arp(_) => 0,
+            Inner::Ip(packet) => packet.hops,
+        }
+    }
 }
 
 /// What a frame carries.
@@ -99,24 +110,29 @@ pub enum Malformed {
     EtherType,
     /// A header that contradicts itself: version, header length, total length, ARP's sizes.
     Header,
-    /// A source route (RFC 791 options 131, 137; RFC 5095).
+    /// A source route (RFC 5095).
     SourceRoute,
+    /// An option of IPv4, other than router alert.
+    Options,
     /// More extension headers than anybody sends, or none where the payload should be.
     Extensions,
 }
 
-/// Reads the headers of a frame of `len` bytes.
-#[inline(always)]
-pub fn headers(frame: &impl Octets, len: u32) -> Result<Headers, Malformed> {
-    let [t0, t1, t2, t3, t4, t5, f0, f1, f2, f3, f4, f5, high, low] =
-        frame.bytes::<14>(0).ok_or(Malformed::Short)?;
-    let inner = match u16::from_be_bytes([high, low]) {
-        IPV4 => Inner::Ip(ipv4(frame, len)?),
-        IPV6 => Inner::Ip(ipv6(frame, len)?),
-        ARP => Inner::Arp(arp(frame)?),
-        _ => return Err(Malformed::EtherType),
-    };
-    Ok(Headers { to: Mac([t0, t1, t2, t3, t4, t5]), from: Mac([f0, f1, f2, f3, f4, f5]), inner })
+impl Headers {
+    /// Reads the headers of a frame of `len` bytes into a place of the caller's: a program has 512
+    /// bytes of stack.
+    #[inline(always)]
+    pub fn read(&mut self, frame: &impl Octets, len: u32) -> Result<(), Malformed> {
+        self.to = Mac(frame.bytes(0).ok_or(Malformed::Short)?);
+        self.from = Mac(frame.bytes(6).ok_or(Malformed::Short)?);
+        self.inner = match u16::from_be_bytes(frame.bytes(12).ok_or(Malformed::Short)?) {
+            IPV4 => Inner::Ip(ipv4(frame, len)?),
+            IPV6 => Inner::Ip(ipv6(frame, len)?),
+            ARP => Inner::Arp(arp(frame)?),
+            _ => return Err(Malformed::EtherType),
+        };
+        Ok(())
+    }
 }
 
 #[inline(always)]
@@ -145,7 +161,7 @@ fn ipv4(frame: &impl Octets, len: u32) -> Result<Packet, Malformed> {
         return Err(Malformed::Short);
     }
     if header_len > 20 {
-        refuse_source_routes(frame, header_len)?;
+        refuse_options(frame, header_len)?;
     }
     let offset = u16::from_be_bytes([header[6], header[7]]);
     let fragment = match (offset & 0x1fff, offset & 0x2000 != 0) {
@@ -170,31 +186,13 @@ const fn total_len(said: u32, len: u32) -> u32 {
     if said == 0 && len > ETHERNET + 0xffff { len - ETHERNET } else { said }
 }
 
-/// Options are few bytes each; a list that cannot be walked within the header is a lie.
+/// Nobody sends options in good faith but router alert (RFC 2113), as IGMP does; filters are to drop
+/// the rest (RFC 7126), source routes and what could hide one.
 #[inline(always)]
-fn refuse_source_routes(frame: &impl Octets, header_len: u32) -> Result<(), Malformed> {
-    const LOOSE: u8 = 131;
-    const STRICT: u8 = 137;
-    let mut at = 20;
-    for _ in 0..40 {
-        if at >= header_len {
-            return Ok(());
-        }
-        let [kind] = frame.bytes(ETHERNET + at).ok_or(Malformed::Short)?;
-        match kind {
-            0 => return Ok(()),
-            1 => at += 1,
-            LOOSE | STRICT => return Err(Malformed::SourceRoute),
-            _ => {
-                let [length] = frame.bytes(ETHERNET + at + 1).ok_or(Malformed::Short)?;
-                if length < 2 {
-                    return Err(Malformed::Header);
-                }
-                at += u32::from(length);
-            }
-        }
-    }
-    Err(Malformed::Header)
+fn refuse_options(frame: &impl Octets, header_len: u32) -> Result<(), Malformed> {
+    const ROUTER_ALERT: [u8; 2] = [148, 4];
+    let option: [u8; 2] = frame.bytes(ETHERNET + 20).ok_or(Malformed::Short)?;
+    if header_len == 24 && option == ROUTER_ALERT { Ok(()) } else { Err(Malformed::Options) }
 }
 
 #[inline(always)]
@@ -205,8 +203,6 @@ fn ipv6(frame: &impl Octets, len: u32) -> Result<Packet, Malformed> {
     const DESTINATION: u8 = 60;
     const NOTHING: u8 = 59;
     let fixed: [u8; 8] = frame.bytes(ETHERNET).ok_or(Malformed::Short)?;
-    let source = frame.bytes(ETHERNET + 8).ok_or(Malformed::Short)?;
-    let destination = frame.bytes(ETHERNET + 24).ok_or(Malformed::Short)?;
     if fixed[0] >> 4 != 6 {
         return Err(Malformed::Header);
     }
@@ -214,51 +210,57 @@ fn ipv6(frame: &impl Octets, len: u32) -> Result<Packet, Malformed> {
     if ETHERNET + 40 + length > len {
         return Err(Malformed::Short);
     }
-    let mut packet = Packet {
-        source: Ip(source),
-        destination: Ip(destination),
-        protocol: fixed[6],
-        hops: fixed[7],
-        payload: ETHERNET + 40,
-        fragment: Fragment::Whole,
-    };
+    let (mut protocol, mut payload, mut fragment) = (fixed[6], ETHERNET + 40, Fragment::Whole);
     for _ in 0..=EXTENSIONS {
-        let length = match packet.protocol {
+        let length = match protocol {
             // Beyond a later fragment's header is payload, whatever it calls itself.
-            _ if packet.fragment == Fragment::Later => return Ok(packet),
-            HOP_BY_HOP | DESTINATION => extension_len(frame, &packet)?,
+            _ if fragment == Fragment::Later => 0,
+            HOP_BY_HOP | DESTINATION => extension_len(frame, payload)?,
             ROUTING => {
-                let [kind] = frame.bytes(packet.payload + 2).ok_or(Malformed::Short)?;
+                let [kind] = frame.bytes(payload + 2).ok_or(Malformed::Short)?;
                 if kind == 0 {
                     return Err(Malformed::SourceRoute);
                 }
-                extension_len(frame, &packet)?
+                extension_len(frame, payload)?
             }
             FRAGMENT => {
-                let [_, _, high, low] = frame.bytes::<4>(packet.payload).ok_or(Malformed::Short)?;
+                let [_, _, high, low] = frame.bytes::<4>(payload).ok_or(Malformed::Short)?;
                 let offset = u16::from_be_bytes([high, low]);
-                packet.fragment = match (offset & 0xfff8, offset & 1 == 1) {
-                    (0, false) => packet.fragment,
+                fragment = match (offset & 0xfff8, offset & 1 == 1) {
+                    (0, false) => fragment,
                     (0, true) => Fragment::First,
                     (_, _) => Fragment::Later,
                 };
                 8
             }
             NOTHING => return Err(Malformed::Extensions),
-            _ if packet.payload > len => return Err(Malformed::Short),
-            _ => return Ok(packet),
+            _ if payload > len => return Err(Malformed::Short),
+            _ => 0,
         };
-        let [next] = frame.bytes(packet.payload).ok_or(Malformed::Short)?;
-        packet.protocol = next;
-        packet.payload += length;
+        if length == 0 {
+            let source = Ip(frame.bytes(ETHERNET + 8).ok_or(Malformed::Short)?);
+            let destination = Ip(frame.bytes(ETHERNET + 24).ok_or(Malformed::Short)?);
+            return Ok(Packet { source, destination, protocol, hops: fixed[7], payload, fragment });
+        }
+        let [next] = frame.bytes(payload).ok_or(Malformed::Short)?;
+        protocol = next;
+        payload += length;
     }
     Err(Malformed::Extensions)
 }
 
 #[inline(always)]
-fn extension_len(frame: &impl Octets, packet: &Packet) -> Result<u32, Malformed> {
-    let [length] = frame.bytes(packet.payload + 1).ok_or(Malformed::Short)?;
+fn extension_len(frame: &impl Octets, payload: u32) -> Result<u32, Malformed> {
+    let [length] = frame.bytes(payload + 1).ok_or(Malformed::Short)?;
     Ok(u32::from(length) * 8 + 8)
+}
+
+/// The headers of a frame of `len` bytes.
+#[cfg(test)]
+pub(crate) fn headers(frame: &impl Octets, len: u32) -> Result<Headers, Malformed> {
+    let nobody = Arp { is_request: false, sender_mac: Mac::default(), sender: Ip::UNSET, target: Ip::UNSET };
+    let mut headers = Headers { to: Mac::default(), from: Mac::default(), inner: Inner::Arp(nobody) };
+    headers.read(frame, len).map(|()| headers)
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Where state lies: map names, capacities, values, and the version of all of it.
 //!
-//! Config and running state are separate maps, by writer: user space writes `SLOTS` and
-//! `LIMITS`, the programs write `BUCKETS` and `COUNTERS`.
+//! Config and running state are separate maps, by writer: user space writes `SLOTS`, `LIMITS`,
+//! `ENDPOINTS`, `NETWORKS`, `ADDRESSES` and `DEVICES`, the programs write `BUCKETS`, `COUNTERS` and
+//! `REASONS`.
 
+use crate::address::Ip;
 use crate::counters::Counters;
 use crate::direction::Direction;
 use crate::limit::Limit;
 
 /// Changes with every change of a map's name, key, value or meaning. `dpctl` refuses pins of
 /// another version; `dpctl upgrade` moves them.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// Attachments that one instance can have.
 pub const CAPACITY: u32 = 16_384;
@@ -22,6 +24,44 @@ pub const LIMITS: &str = "LIMITS";
 pub const BUCKETS: &str = "BUCKETS";
 /// Slot -> [`SlotCounters`], per CPU. Written by the programs.
 pub const COUNTERS: &str = "COUNTERS";
+/// Slot -> [`crate::network::Endpoint`]; unset where an attachment is no endpoint. Written by user
+/// space.
+pub const ENDPOINTS: &str = "ENDPOINTS";
+/// Index from 1 -> [`crate::network::Network`]. Written by user space.
+pub const NETWORKS: &str = "NETWORKS";
+/// [`Place`] -> [`Slot`]: which endpoint of a network has an address. Written by user space.
+pub const ADDRESSES: &str = "ADDRESSES";
+/// Interface index -> itself, as long as the device is there: the kernel takes it out when it goes.
+/// Written by user space.
+pub const DEVICES: &str = "DEVICES";
+/// [`crate::refusal::Refusal::index`] -> packets, per CPU. Written by the programs.
+pub const REASONS: &str = "REASONS";
+
+/// Networks that one instance can have, and one more since index 0 is none.
+pub const NETWORK_CAPACITY: u32 = 1025;
+/// Addresses of endpoints: IPv4, IPv6 and link-local.
+pub const ADDRESS_CAPACITY: u32 = CAPACITY * 3;
+
+/// An address in a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct Place {
+    /// The network's index.
+    pub network: u32,
+    reserved: u32,
+    /// The address.
+    pub address: Ip,
+}
+
+const _: () = assert!(size_of::<Place>() == 24);
+
+impl Place {
+    /// Of an address in a network.
+    #[inline(always)]
+    pub const fn new(network: u32, address: Ip) -> Self {
+        Self { network, reserved: 0, address }
+    }
+}
 
 /// Where an attachment's state lies in the arrays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,4 +106,4 @@ pub struct SlotCounters(pub [Counters; 2]);
 const _: () = assert!(size_of::<Slot>() == 4);
 const _: () = assert!(size_of::<Limits>() == 64);
 const _: () = assert!(size_of::<Bucket>() == 64);
-const _: () = assert!(size_of::<SlotCounters>() == 80);
+const _: () = assert!(size_of::<SlotCounters>() == 96);

@@ -4,7 +4,8 @@
 //! The modules in reading order: [`direction`] and the notations ([`rate`], [`size`],
 //! [`time`]) first, then the limiter ([`limit`], [`bucket`]), what a frame costs ([`frame`]),
 //! what it says ([`address`], [`headers`]), may say ([`sender`]) and where it goes ([`network`],
-//! [`neighbour`]), what was decided ([`verdict`]) and counted ([`counters`]), and where it all lies ([`layout`]).
+//! [`neighbour`], [`hops`]), what was decided ([`verdict`]) and counted ([`counters`]), and where it
+//! all lies ([`layout`]).
 #![cfg_attr(not(test), no_std)]
 
 pub mod direction;
@@ -19,10 +20,12 @@ pub mod limit;
 pub mod address;
 pub mod frame;
 pub mod headers;
+pub mod hops;
 pub mod neighbour;
 pub mod network;
 pub mod refusal;
 pub mod sender;
+mod sum;
 
 pub mod verdict;
 

@@ -88,7 +88,7 @@ pub struct Endpoint {
     reserved: [u8; 2],
 }
 
-const _: () = assert!(size_of::<Endpoint>() == 64);
+const _: () = assert!(size_of::<Endpoint>() == 80);
 
 impl Endpoint {
     /// Its packets pass the host side of its veth, where others look at them.
@@ -102,9 +102,10 @@ impl Endpoint {
 
 /// Where a frame of an endpoint goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Way {
-    /// Back, as an answer that this MAC has the address asked for.
-    Answer(Mac),
+    /// Back, as an answer: see [`answer`].
+    Answer,
     /// To the endpoint that was found.
     Endpoint,
     /// To the host, if the address is one of its own; else nowhere.
@@ -113,6 +114,8 @@ pub enum Way {
     Host,
     /// To the host, and a copy to each endpoint of the network.
     Everybody,
+    /// A copy to each endpoint of the network, and none to the host.
+    Peers,
     /// Nowhere: there is nobody to whom it would be news.
     Nowhere,
 }
@@ -120,26 +123,23 @@ pub enum Way {
 /// Decides by what the sender wants. `found` is the endpoint of the sender's network that has the
 /// address asked for or sent to, if one has it.
 #[inline(always)]
-pub fn way(
-    intent: Intent,
-    own: &Endpoint,
-    network: &Network,
-    found: Option<&Endpoint>,
-) -> Result<Way, Refusal> {
-    let gateway_mac = if network.has(Network::ROUTED) { own.host_mac } else { network.gateway_mac };
+pub fn way(intent: &Intent, network: &Network, found: Option<&Endpoint>) -> Result<Way, Refusal> {
     if network.has(Network::FOREIGN) {
         return Ok(Way::Host);
     }
-    match intent {
-        Intent::Ask(address) if network.is_gateway(address) => Ok(Way::Answer(gateway_mac)),
+    // One link for all, as far as they may hear of each other.
+    let is_shared = network.has(Network::ICC) && !network.has(Network::ROUTED);
+    match *intent {
+        Intent::Ask(address) if network.is_gateway(address) => Ok(Way::Answer),
         Intent::Ask(_) => match found {
             Some(_) if !network.has(Network::ICC) => Err(Refusal::NotAllowed),
-            Some(_) if network.has(Network::ROUTED) => Ok(Way::Answer(gateway_mac)),
-            Some(found) => Ok(Way::Answer(found.identity.mac)),
+            Some(_) => Ok(Way::Answer),
             None => Err(Refusal::Nobody),
         },
-        // Each address has one lease and each neighbour is answered for, so nobody has to be told.
-        Intent::Announce => Ok(Way::Nowhere),
+        // The host's neighbours are permanent ones. Other endpoints may remember who had the
+        // address before.
+        Intent::Announce(_) if is_shared => Ok(Way::Peers),
+        Intent::Announce(_) => Ok(Way::Nowhere),
         Intent::To(address) if network.is_gateway(address) => Ok(Way::Host),
         Intent::To(address) => match found {
             Some(_) if network.has(Network::ICC) => Ok(Way::Endpoint),
@@ -151,9 +151,19 @@ pub fn way(
             if !address.is_group() && address != network.broadcast {
                 return Err(Refusal::Malformed);
             }
-            let to_all = network.has(Network::ICC) && !network.has(Network::ROUTED);
-            Ok(if to_all { Way::Everybody } else { Way::Host })
+            Ok(if is_shared { Way::Everybody } else { Way::Host })
         }
+    }
+}
+
+/// The MAC that an endpoint is told for the address that it asked for: of the endpoint that has it,
+/// or of the gateway, which has all others, and in a routed network all there are.
+#[inline(always)]
+pub fn answer<'e>(own: &'e Endpoint, network: &'e Network, found: Option<&'e Endpoint>) -> &'e Mac {
+    match found {
+        _ if network.has(Network::ROUTED) => &own.host_mac,
+        Some(found) => &found.identity.mac,
+        None => &network.gateway_mac,
     }
 }
 

@@ -15,22 +15,25 @@ use crate::refusal::Refusal;
 pub struct Identity {
     /// Its IPv4 address.
     pub v4: Ip,
-    /// Its IPv6 address, beside the link-local one that its MAC makes.
+    /// Its IPv6 address.
     pub v6: Ip,
+    /// The link-local one that its MAC makes.
+    link_local: Ip,
     /// Its MAC.
     pub mac: Mac,
     reserved: [u8; 2],
 }
 
-const _: () = assert!(size_of::<Identity>() == 40);
+const _: () = assert!(size_of::<Identity>() == 56);
 
-/// What a frame that an endpoint may send is for.
+/// What a frame that an endpoint may send is for. Each has an address: of a variant without one,
+/// a program would leave the place unwritten, and the kernel refuses to have that read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// Asks on the link who has an address.
     Ask(Ip),
-    /// Tells who it is itself, or answers so.
-    Announce,
+    /// Tells who has this address, which is itself, or answers so.
+    Announce(Ip),
     /// A packet to one address.
     To(Ip),
     /// A packet to a group.
@@ -40,12 +43,12 @@ pub enum Intent {
 impl Identity {
     /// Of these addresses.
     pub const fn new(mac: Mac, v4: Ip, v6: Ip) -> Self {
-        Self { v4, v6, mac, reserved: [0; 2] }
+        Self { v4, v6, link_local: mac.link_local(), mac, reserved: [0; 2] }
     }
 
     #[inline(always)]
     fn owns(&self, address: Ip) -> bool {
-        address != Ip::UNSET && (address == self.v4 || address == self.v6 || address == self.mac.link_local())
+        address != Ip::UNSET && (address == self.v4 || address == self.v6 || address == self.link_local)
     }
 
     /// Judges a frame by what it says of its sender.
@@ -67,7 +70,13 @@ impl Identity {
         if arp.sender_mac != self.mac || !(self.owns(arp.sender) || is_probe) {
             return Err(Refusal::NeighbourClaim);
         }
-        Ok(if arp.is_request && !self.owns(arp.target) { Intent::Ask(arp.target) } else { Intent::Announce })
+        Ok(if arp.is_request && !self.owns(arp.target) {
+            Intent::Ask(arp.target)
+        } else if is_probe {
+            Intent::Announce(arp.target)
+        } else {
+            Intent::Announce(arp.sender)
+        })
     }
 
     #[inline(always)]
@@ -129,9 +138,9 @@ impl Identity {
                 let option = if kind == SOLICITATION { SOURCE_MAC } else { TARGET_MAC };
                 self.refuse_foreign_mac(packet, option, frame)?;
                 match (kind, self.owns(target)) {
-                    (SOLICITATION, true) if from_nobody => Some(Intent::Announce),
+                    (SOLICITATION, true) if from_nobody => Some(Intent::Announce(target)),
                     (SOLICITATION, false) if is_own => Some(Intent::Ask(target)),
-                    (ADVERTISEMENT, true) if is_own => Some(Intent::Announce),
+                    (ADVERTISEMENT, true) if is_own => Some(Intent::Announce(target)),
                     _ => return Err(Refusal::NeighbourClaim),
                 }
             }

@@ -1,6 +1,7 @@
 //! What a hook decided, and why.
 
 use crate::bucket::Taken;
+use crate::refusal::Refusal;
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,12 @@ pub enum Verdict {
     Next,
     /// Dropped, for a reason.
     Drop(DropReason),
+    /// Ends here: it has done what it was sent for.
+    Consumed,
+    /// Out of the interface of this number.
+    Redirect(u32),
+    /// Into the namespace of this veth's peer, past the veth itself.
+    IntoPeer(u32),
 }
 
 /// Why a packet was dropped. Each has its counter ([`crate::counters::Counters`]).
@@ -19,6 +26,15 @@ pub enum DropReason {
     LimitEarly,
     /// The limit's backlog is past `burst + rate x latency`.
     LimitFull,
+    /// An endpoint may not send it, or nobody may have it.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for DropReason {
+    #[inline(always)]
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl From<Taken> for Verdict {

@@ -2,6 +2,7 @@
 //!
 //! `from_container` sits at tc ingress: what leaves the container arrives there.
 //! `to_container` sits at tc egress: what enters the container leaves the host there.
+//! Endpoints of our own networks have `from_endpoint` and `to_endpoint` in the same places.
 //!
 //! Each hook looks up whose packet it is, decides in `dataplane_common`, and counts. This file
 //! alone knows the kernel's return codes.
@@ -15,10 +16,17 @@
 )]
 #![expect(internal_features, reason = "core::sync::atomic has no compare-exchange for this target")]
 
+mod answer;
 mod clock;
+mod copies;
+mod endpoint;
+mod fib;
 mod limiter;
 mod maps;
 mod packet;
+mod part;
+mod rewrite;
+mod sender;
 
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
@@ -37,6 +45,18 @@ pub fn to_container(ctx: TcContext) -> i32 {
     action(limiter::run(ctx, Direction::ToContainer))
 }
 
+/// A packet leaves an endpoint of a network.
+#[classifier]
+pub fn from_endpoint(ctx: TcContext) -> i32 {
+    action(endpoint::from(ctx))
+}
+
+/// A packet enters an endpoint of a network.
+#[classifier]
+pub fn to_endpoint(ctx: TcContext) -> i32 {
+    action(endpoint::to(ctx))
+}
+
 /// "Next", never "ok": `TC_ACT_OK` would end the chain and silence the programs attached after
 /// ours. The number is the same for tcx (`TCX_NEXT`) and for clsact (`TC_ACT_UNSPEC`).
 const NEXT: i32 = -1;
@@ -45,7 +65,9 @@ const SHOT: i32 = 2;
 fn action(verdict: Verdict) -> i32 {
     match verdict {
         Verdict::Next => NEXT,
-        Verdict::Drop(_) => SHOT,
+        Verdict::Drop(_) | Verdict::Consumed => SHOT,
+        Verdict::Redirect(ifindex) => rewrite::redirect(ifindex),
+        Verdict::IntoPeer(ifindex) => rewrite::redirect_into_peer(ifindex),
     }
 }
 

@@ -3,14 +3,22 @@
 
 use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd};
 
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
+use aya_ebpf::maps::{Array, DevMapHash, HashMap, PerCpuArray};
 use dataplane_common::bucket::Word;
 use dataplane_common::direction::Direction;
 use dataplane_common::frame::Wire;
-use dataplane_common::layout::{BUCKET_CAPACITY, Bucket, CAPACITY, Limits, Slot, SlotCounters, bucket_index};
+use dataplane_common::headers::Headers;
+use dataplane_common::layout::{
+    ADDRESS_CAPACITY, BUCKET_CAPACITY, Bucket, CAPACITY, Limits, NETWORK_CAPACITY, Place, Slot, SlotCounters,
+    bucket_index,
+};
 use dataplane_common::limit::Limit;
-use dataplane_common::verdict::Verdict;
+use dataplane_common::network::{Endpoint, Network, Way};
+use dataplane_common::refusal::Refusal;
+use dataplane_common::sender::Intent;
+use dataplane_common::verdict::{DropReason, Verdict};
 
 #[map]
 static SLOTS: HashMap<u32, Slot> = HashMap::with_max_entries(CAPACITY, 0);
@@ -20,6 +28,46 @@ static LIMITS: Array<Limits> = Array::with_max_entries(CAPACITY, 0);
 static BUCKETS: Array<Bucket> = Array::with_max_entries(BUCKET_CAPACITY, 0);
 #[map]
 static COUNTERS: PerCpuArray<SlotCounters> = PerCpuArray::with_max_entries(CAPACITY, 0);
+
+#[map]
+static ENDPOINTS: Array<Endpoint> = Array::with_max_entries(CAPACITY, 0);
+#[map]
+static NETWORKS: Array<Network> = Array::with_max_entries(NETWORK_CAPACITY, 0);
+#[map]
+static ADDRESSES: HashMap<Place, Slot> = HashMap::with_max_entries(ADDRESS_CAPACITY, BPF_F_NO_PREALLOC);
+#[map]
+static DEVICES: DevMapHash = DevMapHash::with_max_entries(CAPACITY, 0);
+#[map]
+static REASONS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Refusal::COUNT, 0);
+
+/// What a program works on that its stack of 512 bytes has no room for.
+pub(crate) struct Scratch {
+    /// Of the frame at hand.
+    pub(crate) headers: Headers,
+    /// What its sender wants with it.
+    pub(crate) intent: Intent,
+    /// Which endpoint's address is looked for.
+    pub(crate) place: Place,
+    /// Where it goes.
+    pub(crate) way: Way,
+    /// Whether an endpoint has the address, and which.
+    pub(crate) is_found: bool,
+    pub(crate) receiver: Slot,
+    /// An answer that is being made.
+    pub(crate) frame: [u8; 128],
+}
+
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// This CPU's own. Only `from_endpoint` uses it, and is not entered again while it runs: copies
+/// that it makes are sent out of other interfaces, past `to_endpoint` alone.
+#[inline(always)]
+pub(crate) fn scratch() -> Option<&'static mut Scratch> {
+    let scratch = SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: no other program on this CPU has it, as above; all zero is a value of it.
+    Some(unsafe { &mut *scratch })
+}
 
 /// The attachment of an interface.
 #[inline(always)]
@@ -49,6 +97,41 @@ pub(crate) fn count(slot: Slot, direction: Direction, verdict: Verdict, wire: Wi
     if let Some(counters) = COUNTERS.get_ptr_mut(slot.index) {
         // SAFETY: this CPU's own copy; a program is not interrupted by another of its hook here.
         unsafe { (*counters).0[direction.index()].count(verdict, wire) }
+    }
+}
+
+/// The endpoint that an attachment is; `None` where it is none.
+#[inline(always)]
+pub(crate) fn endpoint(slot: Slot) -> Option<&'static Endpoint> {
+    ENDPOINTS.get(slot.index).filter(|endpoint| endpoint.network != 0)
+}
+
+/// The network of a number.
+#[inline(always)]
+pub(crate) fn network(id: u32) -> Option<&'static Network> {
+    NETWORKS.get(id).filter(|network| network.has(Network::PRESENT))
+}
+
+/// The endpoint that has an address of a network.
+#[inline(always)]
+pub(crate) fn owner(place: &Place) -> Option<Slot> {
+    // SAFETY: as in `slot`.
+    unsafe { ADDRESSES.get(place) }.copied()
+}
+
+/// Whether a device of this number is there, and is the one that was entered.
+#[inline(always)]
+pub(crate) fn is_alive(ifindex: u32) -> bool {
+    DEVICES.get_ifindex(ifindex).is_some()
+}
+
+/// Counts a refused packet by its reason, for the host.
+#[inline(always)]
+pub(crate) fn count_reason(verdict: Verdict) {
+    let Verdict::Drop(DropReason::Refused(refusal)) = verdict else { return };
+    if let Some(count) = REASONS.get_ptr_mut(refusal.index()) {
+        // SAFETY: this CPU's own copy, as in `count`.
+        unsafe { *count += 1 }
     }
 }
 

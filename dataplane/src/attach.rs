@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::attachment::{Attachment, Hook, Limits, State};
+use crate::attachment::{Attachment, Hook, Limits, Role, State};
 use crate::error::{Error, Result};
 use crate::expedite::Expedited;
 use crate::features;
@@ -10,7 +10,6 @@ use crate::hook;
 use crate::netlink::Device;
 use crate::reconcile;
 use crate::session::Session;
-use crate::settle::discard;
 use crate::sys::Order;
 
 use dataplane_common::layout::{self, CAPACITY};
@@ -77,7 +76,8 @@ struct Plan {
 fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan> {
     let rows = session.store.attachments()?;
     let by_ifindex: HashMap<u32, &Attachment> = rows.iter().map(|row| (row.ifindex, row)).collect();
-    let taken: HashSet<u32> = rows.iter().map(|row| row.slot).collect();
+    let endpoints = session.store.endpoint_slots()?;
+    let taken: HashSet<u32> = rows.iter().map(|row| row.slot).chain(endpoints).collect();
     let mut free = (0..CAPACITY).filter(|slot| !taken.contains(slot));
     let hook = choose_hook(request.hook)?;
     let mut plan = Plan { fresh: Vec::new(), changed: Vec::new(), before: Vec::new() };
@@ -109,6 +109,7 @@ fn plan(session: &Session, devices: &[Device], request: Request) -> Result<Plan>
                         made_clsact: false,
                         state: State::Creating,
                         limits: request.limits,
+                        role: Role::Plain,
                     });
                 }
             },
@@ -147,7 +148,7 @@ fn choose_hook(asked: Option<Hook>) -> Result<Hook> {
             instead: "use --hook tcx, or leave --hook out",
         }),
         Some(hook) => Ok(hook),
-        None => Ok(if features::has_tcx()? { Hook::Tcx } else { Hook::Clsact }),
+        None => hook::best(),
     }
 }
 
@@ -200,7 +201,7 @@ async fn undo(session: &mut Session, fresh: &[Attachment], before: &[Attachment]
     let mut errors = Vec::new();
     let mut undone = Vec::with_capacity(fresh.len());
     for row in fresh.iter().rev() {
-        match discard(session, row, true).await {
+        match session.discard(row, true).await {
             Ok(()) => undone.push(row.clone()),
             Err(error) => errors.push(error),
         }

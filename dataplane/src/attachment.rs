@@ -1,5 +1,6 @@
 //! An attachment: our programs on one interface, with a limit or none in each direction.
 
+use dataplane_common::address::Mac;
 use dataplane_common::direction::Direction;
 use dataplane_common::layout;
 use dataplane_common::limit::{Limit, QueueTooLong, Shape};
@@ -7,7 +8,6 @@ use dataplane_common::rate::Rate;
 use dataplane_common::size::Bytes;
 use dataplane_common::time::Nanos;
 
-use crate::mac::Mac;
 use crate::sys::Order;
 
 /// Our programs on one interface. Known by boot, ifindex and MAC, never by ifindex alone.
@@ -33,6 +33,45 @@ pub struct Attachment {
     pub state: State,
     /// What it may send and receive.
     pub limits: Limits,
+    /// Which programs run there.
+    pub role: Role,
+}
+
+/// What an interface is attached as, and so which programs run there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Anybody's: limited and counted.
+    #[default]
+    Plain,
+    /// An endpoint's of a network of ours: guarded and connected as well.
+    Endpoint,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Plain, Self::Endpoint];
+
+    /// As stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Endpoint => "endpoint",
+        }
+    }
+
+    /// The reverse of [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// The program of one direction, by its name.
+    pub const fn program(self, direction: Direction) -> &'static str {
+        match (self, direction) {
+            (Self::Plain, direction) => direction.name(),
+            (Self::Endpoint, Direction::FromContainer) => "from_endpoint",
+            (Self::Endpoint, Direction::ToContainer) => "to_endpoint",
+        }
+    }
 }
 
 /// How programs hang on an interface.

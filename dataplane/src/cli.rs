@@ -2,16 +2,21 @@
 
 pub mod attach;
 pub mod completions;
+pub mod config;
+pub mod connect;
 pub mod detach;
 pub mod doctor;
 pub mod limit;
 pub mod limit_options;
 pub mod ls;
 pub mod man;
+pub mod network;
+pub mod networks;
 pub mod output;
 pub mod progress;
 pub mod reconcile;
 pub mod reset;
+pub mod sandbox;
 pub mod show;
 pub mod stats;
 pub mod table;
@@ -30,7 +35,8 @@ use crate::netns::NetNs;
 use crate::open::require_root;
 use crate::session::departure;
 
-/// Limits and counts the traffic of containers, with eBPF programs on their veths.
+/// Connects containers to networks, and limits and counts their traffic, with eBPF programs on their
+/// veths.
 #[derive(Debug, Parser)]
 #[command(name = "dpctl", version, max_term_width = 80, disable_help_subcommand = true)]
 pub struct Cli {
@@ -98,6 +104,11 @@ enum Command {
     Attach(attach::Attach),
     Detach(detach::Detach),
     Limit(limit::LimitCommand),
+    Network(network::NetworkCommand),
+    Sandbox(sandbox::SandboxCommand),
+    Connect(connect::Connect),
+    Disconnect(connect::Disconnect),
+    Config(config::Config),
     Ls(ls::Ls),
     Show(show::Show),
     Stats(stats::Stats),
@@ -135,6 +146,11 @@ impl Cli {
             Command::Attach(command) => command.run(&global).await,
             Command::Detach(command) => command.run(&global).await,
             Command::Limit(command) => command.run(&global).await,
+            Command::Network(command) => command.run(&global).await,
+            Command::Sandbox(command) => command.run(&global).await,
+            Command::Connect(command) => command.run(&global).await,
+            Command::Disconnect(command) => command.run(&global).await,
+            Command::Config(command) => command.run(&global).await,
             Command::Ls(command) => command.run(&global).await,
             Command::Show(command) => command.run(&global).await,
             Command::Stats(command) => command.run(&global).await,

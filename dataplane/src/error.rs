@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use dataplane_common::limit::QueueTooLong;
 
+use crate::refused::Refused;
+
 /// Result of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -15,6 +17,9 @@ pub enum Error {
     /// The command line contradicts itself.
     #[error("{0}")]
     Usage(String),
+    /// A network, sandbox or endpoint that cannot be, or cannot be had.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// A queue that would take too long to drain.
     #[error(transparent)]
     Limit(#[from] QueueTooLong),
@@ -53,6 +58,14 @@ pub enum Error {
         name: String,
         /// What may have become of it.
         hint: Option<String>,
+    },
+    /// An interface that is an endpoint's.
+    #[error(
+        "{name}: an endpoint's, which is disconnected: dpctl disconnect NETWORK SANDBOX; its limit alone goes with: dpctl limit clear {name}"
+    )]
+    IsEndpoint {
+        /// The interface.
+        name: String,
     },
     /// All were meant, and there are none.
     #[error("nothing is attached, so there is nothing to detach; dpctl attach IFACE attaches")]
@@ -285,6 +298,7 @@ impl Error {
     /// The stable exit code: see docs/errors.md.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Refused(refused) => refused.exit_code(),
             Self::Usage(_) | Self::Limit(_) | Self::NotVeth { .. } => 2,
             Self::NoSuchInterface { .. }
             | Self::NotAttached { .. }
@@ -292,6 +306,7 @@ impl Error {
             | Self::NoneLeft
             | Self::NoHostSide { .. } => 3,
             Self::Full { .. }
+            | Self::IsEndpoint { .. }
             | Self::OtherHook { .. }
             | Self::IngressQdisc { .. }
             | Self::PlaceTaken { .. }

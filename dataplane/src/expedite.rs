@@ -48,8 +48,10 @@ impl Expedited {
         let is_free = || is_on() && (few || (!Path::new(RECORD).exists() && is_on()));
         let useless = links == 0 || has_isolated_cpus();
         let holder = if useless || is_free() { None } else { start_holder() };
-        // While the switch is off, links take minutes: too long to be awake.
-        let awake = if useless || few || !is_on() { None } else { keep_awake() };
+        // While the switch is off, links take minutes: too long to be awake. Our own holder has
+        // said that it is on, whatever a look at it finds between two others' commands.
+        let is_slow = holder.is_none() && !is_on();
+        let awake = if useless || few || is_slow { None } else { keep_awake() };
         Self { holder, _awake: awake }
     }
 }

@@ -15,6 +15,7 @@ use dataplane_common::direction::Direction;
 
 use crate::attachment::{Attachment, Hook, State};
 use crate::error::{Attempt, Error, Result};
+use crate::features;
 use crate::instance::Instance;
 use crate::netlink::{Filter, Netlink};
 use crate::object::{self, Datapath};
@@ -23,6 +24,11 @@ use crate::sys::{self, LinkInfo, Order};
 
 /// Ours among the filters of a priority: "dp".
 const HANDLE: u32 = 0x6470;
+
+/// The kind of hook that is taken where nobody chose one.
+pub fn best() -> Result<Hook> {
+    Ok(if features::has_tcx()? { Hook::Tcx } else { Hook::Clsact })
+}
 
 /// What hangs on an interface in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +101,7 @@ pub async fn attach_one(
     direction: Direction,
 ) -> Result<()> {
     let Attachment { interface, ifindex, order, .. } = attachment;
-    let program = datapath.program(direction);
+    let program = datapath.program(attachment.role, direction);
     match attachment.hook {
         Hook::Tcx => {
             let call = || format!("attach {} to {interface}", direction.name());
@@ -235,7 +241,7 @@ pub async fn swap(
     attachment: &Attachment,
     direction: Direction,
 ) -> Result<()> {
-    let program = datapath.program(direction);
+    let program = datapath.program(attachment.role, direction);
     match attachment.hook {
         Hook::Tcx => {
             let pin = link_pin(instance, attachment.slot, direction);
@@ -259,7 +265,7 @@ pub async fn find(
     attachment: &Attachment,
     direction: Direction,
 ) -> Result<Found> {
-    let program = datapath.program_id(direction);
+    let program = datapath.program_id(attachment.role, direction);
     match attachment.hook {
         Hook::Tcx => Ok(match link(instance, attachment.slot, direction)? {
             None => Found::Nothing,

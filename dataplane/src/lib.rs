@@ -12,12 +12,18 @@
 pub mod cli;
 
 pub mod attach;
+pub mod connect;
 pub mod detach;
+pub mod disconnect;
 pub mod doctor;
+pub mod exec;
+pub mod holding;
 pub mod limits;
+pub mod networks;
 pub mod reconcile;
 pub mod remains;
 pub mod reset;
+pub mod sandboxes;
 pub mod settle;
 pub mod upgrade;
 
@@ -34,14 +40,21 @@ pub mod store;
 pub mod surroundings;
 pub mod tables;
 
+pub mod endpoint;
+pub mod item;
+pub mod kernel;
 pub mod name;
 pub mod network;
 pub mod pool;
+pub mod sandbox;
 pub mod subnet;
+pub mod uplink;
 
 pub mod attachment;
 pub mod bpffs;
 pub mod descriptors;
+pub mod files;
+pub mod inside;
 pub mod instance;
 pub mod netlink;
 pub mod netns;
@@ -50,5 +63,5 @@ pub mod private_dir;
 
 pub mod error;
 pub mod lockfile;
-pub mod mac;
+pub mod refused;
 pub mod sys;

@@ -1,19 +1,27 @@
 //! The connection to rtnetlink: a question, and the kernel's answers. What is asked stands below:
-//! of devices, and of clsact with its filters.
+//! of devices, addresses, routes, neighbours, and of clsact with its filters.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "messages carry what newer kernels add; what was not asked for is passed over"
 )]
 
+mod addresses;
 mod clsact;
 mod devices;
+mod links;
+mod neighbours;
+mod routes;
 
 use futures_util::StreamExt;
 use rtnetlink::packet_core::{NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 
+pub use addresses::Address;
 pub use clsact::Filter;
 pub use devices::{Device, Lookup, Peer};
+pub use links::NewVeth;
+pub use neighbours::{Neighbour, Station};
+pub use routes::{Action, Listed, Route, Rule};
 
 use crate::error::{Attempt, Error, Result};
 

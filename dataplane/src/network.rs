@@ -170,7 +170,28 @@ pub enum Contradiction {
     Subnet(#[from] crate::subnet::Unfit),
 }
 
+impl Network {
+    /// Refuses what a change in place has made of it.
+    pub fn judge_change(&self) -> Result<(), Contradiction> {
+        let request = Request {
+            icc: (!self.icc).then_some(false),
+            internal: self.internal,
+            bridge: self.foreign_bridge.clone(),
+            ..Request::default()
+        };
+        request.refuse_what_the_kind_has_not(self.kind)?;
+        request.refuse_on_foreign_bridges()
+    }
+}
+
 impl Request {
+    /// Refuses what no subnet could mend, before one is looked for.
+    pub fn judge(&self, name: &Name, kind: Kind) -> Result<(), Contradiction> {
+        self.refuse_what_the_kind_has_not(kind)?;
+        self.refuse_on_foreign_bridges()?;
+        if self.subnets.is_empty() { Ok(()) } else { self.clone().check(1, name.clone(), kind).map(drop) }
+    }
+
     /// Checks all of it. The subnets are those that were asked for, or found free.
     pub fn check(self, index: u32, name: Name, kind: Kind) -> Result<Network, Contradiction> {
         self.refuse_what_the_kind_has_not(kind)?;

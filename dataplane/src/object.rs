@@ -17,6 +17,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use dataplane_common::direction::Direction;
 use dataplane_common::layout::LAYOUT_VERSION;
 
+use crate::attachment::Role;
 use crate::error::{Attempt, Error, Result};
 use crate::instance::Instance;
 use crate::pin::{Kind, open_own_pin};
@@ -28,7 +29,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/da
 /// Programs and maps of one instance, open.
 #[derive(Debug)]
 pub struct Datapath {
-    programs: [Program; 2],
+    programs: [[Program; 2]; 2],
     /// The maps.
     pub tables: Tables,
 }
@@ -67,19 +68,28 @@ impl Datapath {
     }
 
     pub(crate) fn open_in(dir: &Path) -> Result<Self> {
-        let [from, to] = Direction::ALL.map(|direction| open_program(&dir.join(direction.name()), direction));
-        Ok(Self { programs: [from?, to?], tables: Tables::open(dir)? })
+        let open = |role: Role| -> Result<[Program; 2]> {
+            let [from, to] = Direction::ALL.map(|direction| open_program(dir, role.program(direction)));
+            Ok([from?, to?])
+        };
+        let [plain, endpoint] = Role::ALL.map(open);
+        Ok(Self { programs: [plain?, endpoint?], tables: Tables::open(dir)? })
     }
 
-    /// The program of one direction.
-    pub fn program(&self, direction: Direction) -> BorrowedFd<'_> {
-        self.programs[direction.index()].fd.as_fd()
+    /// The program of one direction of what is attached as this.
+    pub fn program(&self, role: Role, direction: Direction) -> BorrowedFd<'_> {
+        self.programs[role as usize][direction.index()].fd.as_fd()
     }
 
     /// Its id.
-    pub fn program_id(&self, direction: Direction) -> u32 {
-        self.programs[direction.index()].id
+    pub fn program_id(&self, role: Role, direction: Direction) -> u32 {
+        self.programs[role as usize][direction.index()].id
     }
+}
+
+/// The names of all programs, which are those of their pins.
+fn program_names() -> impl Iterator<Item = &'static str> {
+    Role::ALL.into_iter().flat_map(|role| Direction::ALL.map(|direction| role.program(direction)))
 }
 
 /// Where the pins of this layout lie.
@@ -127,16 +137,13 @@ pub fn load_into(dir: &Path, reuse: Option<&Path>) -> Result<()> {
         loader.map_pin_path(name, reuse.unwrap_or(dir).join(name));
     }
     let mut ebpf = loader.load(OBJECT).map_err(|error| failed(&error))?;
-    for direction in Direction::ALL {
-        let program = ebpf.program_mut(direction.name()).ok_or_else(|| {
-            Error::Load(format!(
-                "the embedded object has no program {}; run: cargo xtask build",
-                direction.name()
-            ))
+    for name in program_names() {
+        let program = ebpf.program_mut(name).ok_or_else(|| {
+            Error::Load(format!("the embedded object has no program {name}; run: cargo xtask build"))
         })?;
         let program: &mut SchedClassifier = program.try_into().map_err(|error| failed(&error))?;
         program.load().map_err(|error| failed(&error))?;
-        program.pin(dir.join(direction.name())).map_err(|error| failed(&error))?;
+        program.pin(dir.join(name)).map_err(|error| failed(&error))?;
     }
     Ok(())
 }
@@ -196,7 +203,7 @@ pub fn pinned_programs(instance: &Instance) -> Result<HashSet<u32>> {
     dirs.extend(other_layouts(instance)?);
     dirs.extend([Staging::Load, Staging::Upgrade].map(|staging| staging.dir(instance)));
     let mut ids = HashSet::new();
-    for pin in dirs.iter().flat_map(|dir| Direction::ALL.map(|direction| dir.join(direction.name()))) {
+    for pin in dirs.iter().flat_map(|dir| program_names().map(|name| dir.join(name))) {
         match open_own_pin(&pin, Kind::Program, "a program") {
             Ok(_program) => {
                 let info = ProgramInfo::from_pin(&pin).map_err(|error| Error::Load(error.to_string()))?;
@@ -219,15 +226,16 @@ pub fn remove_pins(dir: &Path) -> Result<()> {
     }
 }
 
-fn open_program(path: &Path, direction: Direction) -> Result<Program> {
-    let wanted = format!("tc program {}", direction.name());
+fn open_program(dir: &Path, program: &str) -> Result<Program> {
+    let path = &dir.join(program);
+    let wanted = format!("tc program {program}");
     let fd = open_own_pin(path, Kind::Program, &wanted)?;
     let foreign = |found: String| Error::ForeignPin { path: path.to_owned(), found, wanted: wanted.clone() };
     let info =
         ProgramInfo::from_pin(path).map_err(|_not_a_program| foreign("another kind of object".to_owned()))?;
     let name = String::from_utf8_lossy(info.name()).into_owned();
     // BPF_PROG_TYPE_SCHED_CLS
-    if info.program_type() as u32 != 3 || name != direction.name() {
+    if info.program_type() as u32 != 3 || name != program {
         return Err(foreign(format!("program {name}")));
     }
     Ok(Program { fd, id: info.id() })

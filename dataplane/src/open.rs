@@ -25,9 +25,28 @@ impl Session {
         }
     }
 
-    async fn settle(&mut self) -> Result<()> {
+    /// As [`change`](Self::change), at a cost that does not grow with what is there: only what a
+    /// killed command left is settled.
+    pub async fn change_few(directories: &Directories, command: &'static str) -> Result<Self> {
+        let mut session = Self::locked(directories, command)?;
+        let settled = async {
+            session.open_pins().await?;
+            settle::settle_unfinished(&mut session).await
+        };
+        match settled.await {
+            Ok(()) => Ok(session),
+            Err(error) => Err(session.give_up(error)),
+        }
+    }
+
+    async fn open_pins(&mut self) -> Result<()> {
         settle::settle_pins(self).await?;
         self.datapath = Datapath::open(&self.instance)?;
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        self.open_pins().await?;
         self.departed = settle::settle(self).await?;
         Ok(())
     }
@@ -35,7 +54,7 @@ impl Session {
     /// Ends a command that failed, and gives its error back. What its session made for the first
     /// interface of all goes with it: a refused attach leaves the host as it was.
     pub fn give_up(mut self, error: Error) -> Error {
-        let is_used = self.store.attachments().map_or(true, |rows| !rows.is_empty());
+        let is_used = !self.store.is_empty().unwrap_or(false);
         match (self.lock.take(), self.grounds.take()) {
             (Some(lock), Some(grounds)) if !is_used => {
                 let Self { instance, store, .. } = self;
@@ -52,6 +71,16 @@ impl Session {
         require_root(command)?;
         if Instance::find(directories)?.exists() {
             Self::change(directories, command).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// As [`existing`](Self::existing), at a cost that does not grow with what is there.
+    pub async fn existing_few(directories: &Directories, command: &'static str) -> Result<Option<Self>> {
+        require_root(command)?;
+        if Instance::find(directories)?.exists() {
+            Self::change_few(directories, command).await.map(Some)
         } else {
             Ok(None)
         }
@@ -158,8 +187,11 @@ impl Session {
 
 /// Refuses pins without a database: they belong to another, and would be taken for nobody's.
 fn refuse_strange_pins(instance: &Instance) -> Result<()> {
+    if instance.database().exists() {
+        return Ok(());
+    }
     let links = hook::pinned(instance)?.links;
-    if instance.database().exists() || links.is_empty() && !object::layout_dir(instance).exists() {
+    if links.is_empty() && !object::layout_dir(instance).exists() {
         return Ok(());
     }
     let problem =

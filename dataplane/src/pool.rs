@@ -3,9 +3,10 @@
 //! Pure: what is taken comes in as an argument. An address that was freed is given out last, so
 //! that nobody who still believes in its former owner talks to a stranger.
 
-use std::collections::HashSet;
-use std::hash::BuildHasher;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use ipnetwork::IpNetwork;
 
@@ -18,6 +19,59 @@ pub struct Pool {
     pub cidr: IpNetwork,
     /// The prefix length of each subnet.
     pub size: u8,
+}
+
+impl Pool {
+    /// Those of a host where nobody has said otherwise: private addresses (RFC 1918), as Docker
+    /// takes them.
+    pub fn defaults() -> Vec<Self> {
+        let private = [
+            "172.17.0.0/16:16",
+            "172.18.0.0/15:16",
+            "172.20.0.0/14:16",
+            "172.24.0.0/13:16",
+            "192.168.0.0/16:20",
+        ];
+        private.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+}
+
+/// Why a text is no pool.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAPool {
+    /// Not of the form.
+    #[error(
+        "{0}: not a pool; write one as 10.200.0.0/16:24, the addresses and the prefix length of each subnet"
+    )]
+    Form(String),
+    /// Subnets that do not fit.
+    #[error("{0}: subnets of a pool are longer prefixes than its own, and fit an endpoint")]
+    Size(String),
+}
+
+impl FromStr for Pool {
+    type Err = NotAPool;
+
+    fn from_str(text: &str) -> Result<Self, NotAPool> {
+        let form = || NotAPool::Form(text.to_owned());
+        let (cidr, size) = text.rsplit_once(':').ok_or_else(form)?;
+        let cidr: IpNetwork = cidr.parse().map_err(|_wrong| form())?;
+        let size: u8 = size.parse().map_err(|_wrong| form())?;
+        let longest = if cidr.is_ipv4() { 30 } else { 126 };
+        if size < cidr.prefix() || size > longest {
+            return Err(NotAPool::Size(text.to_owned()));
+        }
+        match Subnet::new(cidr, None, None, BTreeMap::new()) {
+            Ok(_) => Ok(Self { cidr, size }),
+            Err(_) => Err(form()),
+        }
+    }
+}
+
+impl fmt::Display for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.cidr, self.size)
+    }
 }
 
 /// The first subnet of the pools that overlaps nothing that is taken.
@@ -43,27 +97,33 @@ pub fn next_subnet(pools: &[Pool], taken: &[IpNetwork]) -> Option<IpNetwork> {
     })
 }
 
-/// The next address of a subnet: one that nobody ever had, else the one that is free for longest.
-/// `freed` is in the order in which addresses were given back.
-pub fn next_address<S: BuildHasher>(
+/// The next address of a subnet's range that nobody ever had, past the place of the last that was
+/// given out so; and its own place. `is_known` says of an address whether anybody has or had it.
+pub fn next_fresh<E>(
     subnet: &Subnet,
-    taken: &HashSet<IpAddr, S>,
-    freed: &[IpAddr],
-) -> Option<IpAddr> {
-    let resting: HashSet<IpAddr> = freed.iter().copied().collect();
-    let fresh = subnet.addresses().find(|address| !taken.contains(address) && !resting.contains(address));
-    fresh.or_else(|| {
-        let can_be_had = |address: &&IpAddr| {
-            !taken.contains(*address) && subnet.range.contains(**address) && subnet.owner(**address).is_none()
-        };
-        freed.iter().find(can_be_had).copied()
-    })
+    after: u128,
+    mut is_known: impl FnMut(IpAddr) -> Result<bool, E>,
+) -> Result<Option<(IpAddr, u128)>, E> {
+    let bits = u32::from(if subnet.cidr.is_ipv4() { 32 } else { 128 } - subnet.range.prefix());
+    let last = 1u128.checked_shl(bits).map_or(u128::MAX, |count| count - 1);
+    let mut place = after;
+    while place <= last {
+        let address = nth(subnet.range, place);
+        place += 1;
+        if can_be_had(subnet, address) && !is_known(address)? {
+            return Ok(Some((address, place)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an address may be given out by itself.
+pub fn can_be_had(subnet: &Subnet, address: IpAddr) -> bool {
+    subnet.range.contains(address) && subnet.judge("", address).is_ok() && subnet.owner(address).is_none()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn cidr(text: &str) -> IpNetwork {
@@ -100,18 +160,44 @@ mod tests {
         assert_eq!(next_subnet(&pools, &[cidr("10.0.0.0/24")]), Some(cidr("10.9.0.0/24")));
     }
 
+    fn fresh(subnet: &Subnet, after: u128, known: &[IpAddr]) -> Option<(IpAddr, u128)> {
+        next_fresh(subnet, after, |address| Ok::<_, ()>(known.contains(&address))).expect("nothing fails")
+    }
+
     #[test]
-    fn a_freed_address_is_given_out_last_and_the_longest_free_first() {
+    fn addresses_are_given_out_in_order_and_none_twice() {
         let subnet = Subnet::new(cidr("10.1.0.0/29"), None, None, BTreeMap::new()).expect("fits");
         let ip = |last: u8| IpAddr::from([10, 1, 0, last]);
-        let mut taken: HashSet<IpAddr> = HashSet::from([ip(2)]);
-        assert_eq!(next_address(&subnet, &taken, &[ip(3)]), Some(ip(4)), "3 rests");
-        taken.extend([ip(4), ip(5), ip(6)]);
-        taken.remove(&ip(2));
-        assert_eq!(next_address(&subnet, &taken, &[ip(3), ip(2)]), Some(ip(3)));
-        assert_eq!(next_address(&subnet, &taken, &[ip(2), ip(3)]), Some(ip(2)));
-        taken.extend([ip(2), ip(3)]);
-        assert_eq!(next_address(&subnet, &taken, &[]), None);
+        assert_eq!(fresh(&subnet, 0, &[]), Some((ip(2), 3)), "neither the network's nor the gateway's");
+        assert_eq!(fresh(&subnet, 3, &[ip(3)]), Some((ip(4), 5)), "3 was had by somebody");
+        assert_eq!(fresh(&subnet, 7, &[]), None, "not the broadcast address");
+        let v6 = Subnet::new(cidr("fd00::/64"), None, None, BTreeMap::new()).expect("fits");
+        assert_eq!(fresh(&v6, 0, &[]).map(|(address, _)| address.to_string()).as_deref(), Some("fd00::2"));
+    }
+
+    #[test]
+    fn what_is_not_in_the_range_or_kept_is_not_given_out() {
+        let kept = BTreeMap::from([("a".parse().expect("a name"), IpAddr::from([10, 1, 0, 17]))]);
+        let subnet = Subnet::new(cidr("10.1.0.0/24"), None, Some(cidr("10.1.0.16/30")), kept).expect("fits");
+        let given: Vec<String> =
+            std::iter::successors(fresh(&subnet, 0, &[]), |(_, place)| fresh(&subnet, *place, &[]))
+                .map(|(address, _)| address.to_string())
+                .collect();
+        assert_eq!(given, ["10.1.0.16", "10.1.0.18", "10.1.0.19"]);
+    }
+
+    #[test]
+    fn pools_are_written_as_they_are_read() {
+        for text in ["10.200.0.0/16:24", "fd00:77::/48:64"] {
+            assert_eq!(text.parse::<Pool>().map(|pool| pool.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["", "10.0.0.0/8", "10.0.0.0/8:x", "10.0.0.1/8:24", "10.0.0.0/33:34", "127.0.0.0/8:24"] {
+            assert!(matches!(text.parse::<Pool>(), Err(NotAPool::Form(_))), "{text}");
+        }
+        for text in ["10.0.0.0/16:8", "10.0.0.0/16:31", "fd00::/48:127"] {
+            assert!(matches!(text.parse::<Pool>(), Err(NotAPool::Size(_))), "{text}");
+        }
+        assert_eq!(Pool::defaults().len(), 5);
     }
 
     proptest::proptest! {

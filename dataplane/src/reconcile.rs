@@ -11,6 +11,7 @@ use dataplane_common::direction::Direction;
 use crate::attachment::{Attachment, Hook};
 use crate::error::{Error, Result};
 use crate::expedite::Expedited;
+use crate::holding::{self, Fault};
 use crate::hook::{self, Found};
 use crate::object::{self, Datapath};
 use crate::session::Session;
@@ -31,6 +32,8 @@ pub enum Difference {
     StrayLink(PathBuf),
     /// An interface in the map that no attachment asks for.
     StrayInterface(u32),
+    /// Something of a network or an endpoint.
+    Network(Fault),
 }
 
 impl fmt::Display for Difference {
@@ -50,6 +53,7 @@ impl fmt::Display for Difference {
             }
             Self::StrayLink(pin) => write!(f, "{}: a link that nothing asks for", pin.display()),
             Self::StrayInterface(ifindex) => write!(f, "interface {ifindex}: in the map, but not attached"),
+            Self::Network(fault) => fault.fmt(f),
         }
     }
 }
@@ -65,15 +69,19 @@ impl Difference {
             Self::Hook(..) => "attached",
             Self::StrayLink(_) => "detached",
             Self::StrayInterface(_) => "removed",
+            Self::Network(fault) => fault.repair(),
         }
     }
 }
+
+/// So often a host is looked at: a bridge, its ports, what they carry.
+const ROUNDS: usize = 4;
 
 /// Finds every difference; writes nothing.
 pub async fn compare(session: &Session) -> Result<Vec<Difference>> {
     let rows = session.store.attachments()?;
     let Some(datapath) = &session.datapath else {
-        let needed = !rows.is_empty() || object::layout_dir(&session.instance).exists();
+        let needed = !session.store.is_empty()? || object::layout_dir(&session.instance).exists();
         return Ok(if needed { vec![Difference::Pins] } else { Vec::new() });
     };
     let mut differences = Vec::new();
@@ -81,6 +89,7 @@ pub async fn compare(session: &Session) -> Result<Vec<Difference>> {
         differences.extend(compare_row(session, datapath, row).await?);
     }
     differences.extend(strays(session, datapath, &rows)?);
+    differences.extend(holding::compare(session).await?.into_iter().map(Difference::Network));
     Ok(differences)
 }
 
@@ -92,6 +101,18 @@ pub async fn reconcile(session: &mut Session) -> Result<Vec<Difference>> {
         differences.extend(compare(session).await?);
     }
     repair(session, &differences).await?;
+    // What was made may show what else is amiss: a bridge that was gone has lost its ports.
+    for _ in 1..ROUNDS {
+        if !differences.iter().any(|difference| matches!(difference, Difference::Network(_))) {
+            break;
+        }
+        let more = compare(session).await?;
+        if more.is_empty() {
+            break;
+        }
+        repair(session, &more).await?;
+        differences.extend(more);
+    }
     Ok(differences)
 }
 
@@ -142,9 +163,11 @@ async fn repair(session: &mut Session, differences: &[Difference]) -> Result<()>
     let of_tcx = |difference: &&Difference| match difference {
         Difference::Hook(row, ..) => row.hook == Hook::Tcx,
         Difference::StrayLink(_) => true,
-        Difference::Pins | Difference::Slot(_) | Difference::Limits(_) | Difference::StrayInterface(_) => {
-            false
-        }
+        Difference::Pins
+        | Difference::Slot(_)
+        | Difference::Limits(_)
+        | Difference::StrayInterface(_)
+        | Difference::Network(_) => false,
     };
     let links = differences.iter().filter(of_tcx).count();
     let expedited = Expedited::for_links(links);
@@ -164,6 +187,7 @@ async fn repair_one(session: &mut Session, difference: &Difference) -> Result<()
         Difference::Hook(row, direction, found) => repair_hook(session, row, *direction, *found).await,
         Difference::StrayLink(pin) => hook::detach_link(pin),
         Difference::StrayInterface(ifindex) => session.datapath()?.tables.release(*ifindex),
+        Difference::Network(fault) => holding::mend_one(session, fault).await,
     }
 }
 

@@ -9,14 +9,18 @@ use std::path::PathBuf;
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::{Hook, State};
+use crate::attachment::Hook;
 use crate::bpffs;
 use crate::error::{Error, Result};
 use crate::expedite::{self, Expedited};
 use crate::hook;
 use crate::instance::{Directories, Instance};
+use crate::item;
 use crate::netlink::{Filter, Netlink};
+use crate::networks;
 use crate::object;
+use crate::sandboxes;
+use crate::session::Session;
 use crate::store::Store;
 use crate::unmake::unmake;
 
@@ -45,10 +49,11 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     let programs = object::pinned_programs(&instance)?;
     expedite::restore_abandoned();
     mark_all_removing(&instance);
+    let networks = take_down(directories, &mut report).await;
     let filters = detach_filters(&instance, &programs, &mut report).await;
     let links = detach_links(&instance, &mut report);
-    let is_stuck = filters.is_err() || links.is_err();
-    let mut errors: Vec<Error> = [filters, links].into_iter().filter_map(Result::err).collect();
+    let is_stuck = filters.is_err() || links.is_err() || networks.is_err();
+    let mut errors: Vec<Error> = [networks, filters, links].into_iter().filter_map(Result::err).collect();
     if is_stuck {
         return Error::join(errors).map(|()| report);
     }
@@ -59,14 +64,51 @@ pub async fn reset(directories: &Directories) -> Result<Report> {
     Error::join(errors).map(|()| report)
 }
 
+/// Endpoints, networks and sandboxes: by the database, or where that cannot be read, by the names
+/// that ours have.
+async fn take_down(directories: &Directories, report: &mut Report) -> Result<()> {
+    let instance = Instance::find(directories)?;
+    if !instance.database().exists() {
+        return Ok(());
+    }
+    let Ok(store) = Store::open(&instance.database()) else { return take_down_by_name().await };
+    let (Ok(endpoints), Ok(networks), Ok(sandboxes)) =
+        (store.endpoints(), store.networks(), store.sandboxes())
+    else {
+        return take_down_by_name().await;
+    };
+    let mut session = Session::bare(instance, store)?;
+    report.detached += endpoints.len();
+    networks::remove(&mut session, &networks).await?;
+    sandboxes::remove(&mut session, &sandboxes).await
+}
+
+/// Namespaces of sandboxes stay, since nothing says whose they are.
+async fn take_down_by_name() -> Result<()> {
+    let netlink = Netlink::open()?;
+    let mut errors = Vec::new();
+    for device in netlink.devices().await? {
+        let is_ours = item::is_ours(&device.name) && (device.is_veth() || device.kind == "bridge");
+        if is_ours {
+            errors.extend(netlink.remove_link(&device.name, device.ifindex).await.err());
+        }
+    }
+    for rule in netlink.rules().await? {
+        errors.extend(netlink.remove_rule(&rule).await.err());
+    }
+    for listed in netlink.routes().await? {
+        if listed.is_ours && listed.route.ifindex.is_none() {
+            errors.extend(netlink.remove_route(&listed.route).await.err());
+        }
+    }
+    Error::join(errors)
+}
+
 /// Should this reset be killed, the next command goes on from the rows. Rows that cannot be read
 /// keep nothing from being removed.
 fn mark_all_removing(instance: &Instance) {
     if instance.database().exists() {
-        let marked = Store::open(&instance.database()).and_then(|mut store| {
-            let rows = store.attachments()?;
-            store.mark(&rows, State::Removing)
-        });
+        let marked = Store::open(&instance.database()).and_then(|mut store| store.mark_all_removing());
         tracing::debug!("marked: {marked:?}");
     }
 }

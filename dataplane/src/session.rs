@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::attachment::Attachment;
 use crate::error::{Error, Result};
+use crate::hook;
 use crate::instance::Instance;
 use crate::lockfile::LockFile;
 use crate::netlink::{Device, Netlink};
@@ -33,6 +34,29 @@ pub struct Session {
 }
 
 impl Session {
+    /// Of an instance whose lock somebody else holds, without its pins: for taking away.
+    pub fn bare(instance: Instance, store: Store) -> Result<Self> {
+        let netlink = Netlink::open()?;
+        let (datapath, lock, grounds) = (None, None, None);
+        Ok(Self { instance, store, netlink, datapath, departed: Vec::new(), lock, grounds, is_settled: true })
+    }
+
+    /// Takes an attachment out of the kernel: hooks, pins and its entry in the maps.
+    pub(crate) async fn discard(&mut self, row: &Attachment, alive: bool) -> Result<()> {
+        hook::detach(&self.instance, &self.netlink, row, alive).await?;
+        if let Some(datapath) = &mut self.datapath
+            && datapath.tables.slot(row.ifindex)? == Some(row.slot)
+        {
+            datapath.tables.release(row.ifindex)?;
+        }
+        Ok(())
+    }
+
+    /// The endpoints before and after a slot in a network, of those whose veths are of this boot.
+    pub fn neighbours_of_slot(&self, network: u32, slot: Option<u32>) -> Result<[Option<u32>; 2]> {
+        self.store.neighbours_of_slot(network, slot, &self.instance.boot_id)
+    }
+
     /// The open pins; loads the programs if this is the first use.
     pub fn datapath(&mut self) -> Result<&mut Datapath> {
         match &mut self.datapath {

@@ -7,12 +7,15 @@ use std::collections::HashMap;
 
 use dataplane_common::direction::Direction;
 
-use crate::attachment::{Attachment, Hook, State};
+use crate::attachment::{Attachment, Hook, Role, State};
+use crate::disconnect;
 use crate::error::Result;
 use crate::expedite::Expedited;
 use crate::hook::{self, Found};
 use crate::netlink::{Device, Lookup};
+use crate::networks;
 use crate::object::{Staging, remove_earlier_layouts, remove_pins};
+use crate::sandboxes;
 use crate::session::Session;
 use crate::upgrade;
 
@@ -26,12 +29,29 @@ pub async fn settle_pins(session: &mut Session) -> Result<()> {
     remove_earlier_layouts(&session.instance)
 }
 
+/// Settles what a killed command left, and no more: for commands that must not cost more the more
+/// there is. What lost its interface is left to the others.
+pub async fn settle_unfinished(session: &mut Session) -> Result<()> {
+    let unfinished = session.store.unfinished_attachments()?;
+    let is_known = |row: &Attachment| row.boot_id == session.instance.boot_id;
+    if session.store.is_of_other_boots(&session.instance.boot_id)? || !unfinished.iter().all(is_known) {
+        session.departed = settle(session).await?;
+        return Ok(());
+    }
+    if unfinished.iter().any(|row| row.role == Role::Plain || row.state == State::Changing) {
+        session.departed = settle(session).await?;
+        return Ok(());
+    }
+    settle_networks(session).await
+}
+
 /// Settles the instance; answers the attachments whose interface was found gone.
 pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     let rows = session.store.attachments()?;
     let (present, past): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row.boot_id == session.instance.boot_id);
-    let mut departed = past;
+    let (mut lost, mut departed): (Vec<_>, Vec<_>) =
+        past.into_iter().partition(|row| row.role == Role::Endpoint);
     let devices = if present.is_empty() { Vec::new() } else { session.netlink.devices().await? };
     let devices: HashMap<u32, Device> = devices.into_iter().map(|device| (device.ifindex, device)).collect();
     let expedited = Expedited::for_links(links_to_go(&present));
@@ -39,14 +59,16 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     for row in present {
         let gone = is_gone(session, &row, &devices).await?;
         match row.state {
+            // Its veth goes first, with the endpoint.
+            State::Creating | State::Removing if row.role == Role::Endpoint => {}
             // It never came to be, or was let go: either way it did not depart.
             State::Creating | State::Removing => {
-                discard(session, &row, !gone).await?;
+                session.discard(&row, !gone).await?;
                 removed.push(row);
             }
             State::Ready | State::Changing if gone => {
-                discard(session, &row, false).await?;
-                departed.push(row);
+                session.discard(&row, false).await?;
+                if row.role == Role::Endpoint { lost.push(row) } else { departed.push(row) }
             }
             State::Ready => {}
             State::Changing => {
@@ -64,7 +86,28 @@ pub async fn settle(session: &mut Session) -> Result<Vec<Attachment>> {
     if !departed.is_empty() {
         session.store.depart(&departed)?;
     }
+    if !lost.is_empty() {
+        session.store.lose(&lost)?;
+    }
+    settle_networks(session).await?;
     Ok(departed)
+}
+
+/// Finishes or undoes endpoints, networks and sandboxes, and makes the networks of an earlier boot
+/// anew.
+async fn settle_networks(session: &mut Session) -> Result<()> {
+    let endpoints = session.store.unfinished_endpoints()?;
+    disconnect::unmake(session, &endpoints).await?;
+    for row in session.store.unfinished_networks(&session.instance.boot_id)? {
+        match row.state {
+            State::Creating | State::Removing => networks::unmake(session, &row).await?,
+            State::Changing | State::Ready => networks::renew(session, row).await?,
+        }
+    }
+    for sandbox in session.store.unfinished_sandboxes()? {
+        sandboxes::unmake(session, &sandbox)?;
+    }
+    Ok(())
 }
 
 /// The rows whose interface is there, and those whose interface is gone. Changes nothing.
@@ -93,17 +136,6 @@ fn links_to_go(rows: &[Attachment]) -> usize {
     2 * rows.iter().filter(unfinished).filter(|row| row.hook == Hook::Tcx).count()
 }
 
-/// Takes an attachment out of the kernel: hooks, pins and its entry in the maps.
-pub(crate) async fn discard(session: &mut Session, row: &Attachment, alive: bool) -> Result<()> {
-    hook::detach(&session.instance, &session.netlink, row, alive).await?;
-    if let Some(datapath) = &mut session.datapath
-        && datapath.tables.slot(row.ifindex)? == Some(row.slot)
-    {
-        datapath.tables.release(row.ifindex)?;
-    }
-    Ok(())
-}
-
 /// Whether the interface of an attachment is gone, another one with its number or not.
 ///
 /// A number is no identity, and a link follows its device into other namespaces: so the device
@@ -122,7 +154,7 @@ async fn is_gone(session: &Session, row: &Attachment, devices: &HashMap<u32, Dev
         return Ok(mac != row.mac && !hook::leads_here(&session.instance, row)?);
     };
     let direction = Direction::FromContainer;
-    let ours = datapath.program_id(direction);
+    let ours = datapath.program_id(row.role, direction);
     let runs_here = hook::programs(&session.netlink, row, direction).await?.contains(&ours);
     if mac != row.mac {
         return Ok(!runs_here);

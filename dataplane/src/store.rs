@@ -12,18 +12,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction};
 
-use dataplane_common::layout::CAPACITY;
-use dataplane_common::limit::Shape;
-use dataplane_common::rate::Rate;
-use dataplane_common::size::Bytes;
-use dataplane_common::time::Nanos;
-
-use crate::attachment::{Attachment, Hook, Limits, State};
+use crate::attachment::Attachment;
 use crate::error::{Error, Result};
-use crate::sys::Order;
 
+mod attachments;
+mod columns;
+mod endpoints;
+mod leases;
+mod networks;
+mod sandboxes;
+
+pub use leases::Lease;
+pub use networks::NetworkRow;
+
+/// What the first version had, and every later one has.
 const SCHEMA: &str = "
     CREATE TABLE attachment (
         slot             INTEGER PRIMARY KEY,
@@ -47,14 +51,70 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
+/// From version 2 to 3: networks, sandboxes, endpoints.
+const NETWORKS: &str = "
+    ALTER TABLE attachment ADD COLUMN role TEXT NOT NULL DEFAULT 'plain';
+    CREATE TABLE network (
+        id               INTEGER PRIMARY KEY,
+        name             TEXT NOT NULL UNIQUE,
+        boot_id          TEXT NOT NULL,
+        state            TEXT NOT NULL,
+        spec             TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE sandbox (
+        name             TEXT PRIMARY KEY,
+        boot_id          TEXT NOT NULL,
+        state            TEXT NOT NULL,
+        spec             TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE endpoint (
+        slot             INTEGER PRIMARY KEY,
+        network          INTEGER NOT NULL REFERENCES network(id),
+        sandbox          TEXT NOT NULL REFERENCES sandbox(name),
+        boot_id          TEXT NOT NULL,
+        state            TEXT NOT NULL,
+        spec             TEXT NOT NULL,
+        UNIQUE (network, sandbox)
+    ) STRICT;
+    CREATE INDEX endpoint_of_network ON endpoint (network, slot);
+    CREATE INDEX endpoint_of_sandbox ON endpoint (sandbox);
+    CREATE TABLE lease (
+        network          INTEGER NOT NULL REFERENCES network(id),
+        address          TEXT NOT NULL,
+        slot             INTEGER,
+        boot_id          TEXT NOT NULL,
+        freed            INTEGER,
+        PRIMARY KEY (network, address)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX lease_freed ON lease (network, freed);
+    CREATE INDEX lease_of_slot ON lease (slot);
+    CREATE INDEX attachment_unfinished ON attachment (state) WHERE state != 'ready';
+    CREATE INDEX endpoint_unfinished ON endpoint (state) WHERE state != 'ready';
+    CREATE INDEX endpoint_mac ON endpoint (network, spec ->> '$.mac');
+    CREATE TABLE setting (
+        name             TEXT PRIMARY KEY,
+        value            TEXT NOT NULL
+    ) STRICT;
+";
+
 /// "dpct": tells our databases from others'.
 const APPLICATION_ID: i32 = 0x6470_6374;
-/// Version of [`SCHEMA`].
-const SCHEMA_VERSION: i32 = 2;
+/// Version of [`SCHEMA`] with [`NETWORKS`].
+const SCHEMA_VERSION: i32 = 3;
+/// The oldest that is carried over.
+const OLDEST_VERSION: i32 = 2;
 /// How long a command waits for another program that holds the database.
 const BUSY: Duration = Duration::from_secs(5);
-/// As many departed interfaces are remembered.
-const DEPARTED: u32 = 256;
+/// How old a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    /// Nothing is in it yet.
+    Empty,
+    /// Of a version that is carried over.
+    Older,
+    /// Of ours.
+    Current,
+}
 
 /// The open database.
 #[derive(Debug)]
@@ -81,7 +141,7 @@ impl Store {
     pub fn peek(path: &Path) -> Result<Vec<Attachment>> {
         let store = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // A first command that was killed has left it empty.
-        if store.judge()? { Ok(Vec::new()) } else { store.attachments() }
+        if store.judge()? == Age::Empty { Ok(Vec::new()) } else { store.attachments() }
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self> {
@@ -93,7 +153,7 @@ impl Store {
     }
 
     fn settle(mut self) -> Result<Self> {
-        let is_new = self.judge()?;
+        let is_new = self.judge()? != Age::Current;
         // A crash of the machine may take the last commits, never the database's integrity:
         // the hooks they speak of are gone with it. So commits need not wait for the disk,
         // and neither does the end of a command.
@@ -102,39 +162,41 @@ impl Store {
         set.and_then(|()| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true))
             .map_err(|error| classify(&self.path, error))?;
         if is_new {
-            self.create()?;
+            self.bring_up_to_date()?;
         }
         Ok(self)
     }
 
-    /// Whether the database is a new one; refuses another program's, and a newer dpctl's.
-    fn judge(&self) -> Result<bool> {
+    /// How old the database is; refuses another program's, and a newer dpctl's.
+    fn judge(&self) -> Result<Age> {
         let number = |query: &str| self.connection.query_row(query, [], |row| row.get::<_, i32>(0));
         let found = || {
             let tables = number("SELECT count(*) FROM sqlite_schema")?;
             Ok((number("PRAGMA application_id")?, number("PRAGMA user_version")?, tables))
         };
         let problem = match found().map_err(|error| classify(&self.path, error))? {
-            (APPLICATION_ID, SCHEMA_VERSION, _) => return Ok(false),
-            (0, 0, 0) => return Ok(true),
-            (APPLICATION_ID, 0..SCHEMA_VERSION, _) => "made by an older dpctl; run: dpctl reset",
+            (APPLICATION_ID, SCHEMA_VERSION, _) => return Ok(Age::Current),
+            (APPLICATION_ID, OLDEST_VERSION..SCHEMA_VERSION, _) => return Ok(Age::Older),
+            (0, 0, 0) => return Ok(Age::Empty),
+            (APPLICATION_ID, 0..OLDEST_VERSION, _) => "made by an older dpctl; run: dpctl reset",
             (APPLICATION_ID, _, _) => "made by a newer dpctl; use that one, or another --state-dir",
             _ => "not a database of dpctl; use another --state-dir",
         };
         Err(Error::State { path: self.path.clone(), problem })
     }
 
-    fn create(&mut self) -> Result<()> {
+    fn bring_up_to_date(&mut self) -> Result<()> {
         self.write(|transaction| {
             // Another command may have been first.
-            let tables: u32 =
-                transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-            if tables == 0 {
+            let number = |query: &str| transaction.query_row(query, [], |row| row.get::<_, i32>(0));
+            if number("SELECT count(*) FROM sqlite_schema")? == 0 {
                 transaction.execute_batch(SCHEMA)?;
                 transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-                transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            } else if number("PRAGMA user_version")? == SCHEMA_VERSION {
+                return Ok(());
             }
-            Ok(())
+            transaction.execute_batch(NETWORKS)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
         })
     }
 
@@ -148,7 +210,7 @@ impl Store {
             return Ok(());
         }
         if let Some(known) = known
-            && !self.attachments()?.is_empty()
+            && !self.is_empty()?
         {
             return Err(Error::OtherPins {
                 database: self.path.clone(),
@@ -162,82 +224,60 @@ impl Store {
         })
     }
 
-    /// All attachments, by name.
-    pub fn attachments(&self) -> Result<Vec<Attachment>> {
-        let read = || {
-            let mut statement =
-                self.connection.prepare("SELECT * FROM attachment ORDER BY interface, ifindex")?;
-            let rows = statement.query_map([], attachment)?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
+    /// Whether nothing is kept: no attachment, network or sandbox.
+    pub fn is_empty(&self) -> Result<bool> {
+        let query = "SELECT NOT EXISTS (SELECT 1 FROM attachment) AND NOT EXISTS (SELECT 1 FROM network)
+                     AND NOT EXISTS (SELECT 1 FROM sandbox)";
+        self.connection.query_row(query, [], |row| row.get(0)).map_err(|error| classify(&self.path, error))
+    }
+
+    /// Whether something of an earlier boot is kept that has not been looked at in this one.
+    pub fn is_of_other_boots(&self, boot_id: &str) -> Result<bool> {
+        let query = "SELECT EXISTS (SELECT 1 FROM network WHERE boot_id != ?1)";
+        let rows = self.read(query, [boot_id], |row| row.get(0))?;
+        Ok(rows.first().copied().unwrap_or(false))
+    }
+
+    /// A setting of the operator's, or of ours.
+    pub fn setting(&self, name: &str) -> Result<Option<String>> {
+        Ok(self
+            .read("SELECT value FROM setting WHERE name = ?1", [name], |row| row.get(0))?
+            .into_iter()
+            .next())
+    }
+
+    /// Sets a setting; `None` goes back to what it is without.
+    pub fn set_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        self.write(|transaction| match value {
+            Some(value) => {
+                transaction.execute("INSERT OR REPLACE INTO setting VALUES (?1, ?2)", [name, value]).map(drop)
+            }
+            None => transaction.execute("DELETE FROM setting WHERE name = ?1", [name]).map(drop),
+        })
+    }
+
+    /// Marks all that there is for removal: all or none.
+    pub fn mark_all_removing(&mut self) -> Result<()> {
+        let removing = crate::attachment::State::Removing.name();
+        self.write(|transaction| {
+            ["attachment", "endpoint", "network", "sandbox"].iter().try_for_each(|table| {
+                transaction.execute(&format!("UPDATE {table} SET state = ?1"), [removing]).map(drop)
+            })
+        })
+    }
+
+    /// Runs a query and reads its rows.
+    fn read<T>(
+        &self,
+        query: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let run = || {
+            let mut statement = self.connection.prepare_cached(query)?;
+            statement.query_map(parameters, read)?.collect::<rusqlite::Result<Vec<_>>>()
         };
-        read().map_err(|error| classify(&self.path, error))
-    }
-
-    /// Adds rows, or replaces those of the same slots: all or none.
-    pub fn put<'a>(&mut self, attachments: impl IntoIterator<Item = &'a Attachment>) -> Result<()> {
-        self.write(|transaction| {
-            let mut statement = transaction.prepare(
-                "INSERT OR REPLACE INTO attachment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-            )?;
-            let mut forget = transaction.prepare("DELETE FROM departed WHERE interface = ?1")?;
-            for a in attachments {
-                let [from, to] = a.limits.0.map(columns);
-                statement.execute(params![
-                    a.slot, a.boot_id, a.interface, a.ifindex, a.mac.to_string(), a.hook.name(), a.order.name(),
-                    a.made_clsact, a.state.name(), from.0, from.1, from.2, to.0, to.1, to.2,
-                ])?;
-                forget.execute([&a.interface])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Marks rows: all or none.
-    pub fn mark(&mut self, attachments: &[Attachment], state: State) -> Result<()> {
-        self.write(|transaction| {
-            let mut statement = transaction.prepare("UPDATE attachment SET state = ?2 WHERE slot = ?1")?;
-            for attachment in attachments {
-                statement.execute(params![attachment.slot, state.name()])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Removes rows: all or none.
-    pub fn remove(&mut self, attachments: &[Attachment]) -> Result<()> {
-        self.write(|transaction| {
-            let mut statement = transaction.prepare("DELETE FROM attachment WHERE slot = ?1")?;
-            for attachment in attachments {
-                statement.execute([attachment.slot])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Removes the rows of interfaces that are gone, and remembers their names and limits.
-    pub fn depart(&mut self, attachments: &[Attachment]) -> Result<()> {
-        self.write(|transaction| {
-            for attachment in attachments {
-                transaction.execute("DELETE FROM attachment WHERE slot = ?1", [attachment.slot])?;
-                transaction.execute(
-                    "INSERT OR REPLACE INTO departed VALUES (?1, ?2)",
-                    params![attachment.interface, attachment.limits.as_options()],
-                )?;
-            }
-            transaction.execute(
-                "DELETE FROM departed WHERE rowid NOT IN (SELECT rowid FROM departed ORDER BY rowid DESC LIMIT ?1)",
-                [DEPARTED],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// The options that the limit of a departed interface was set with.
-    pub fn departed(&self, interface: &str) -> Result<Option<String>> {
-        self.connection
-            .query_row("SELECT limits FROM departed WHERE interface = ?1", [interface], |row| row.get(0))
-            .optional()
-            .map_err(|error| classify(&self.path, error))
+        run().map_err(|error| classify(&self.path, error))
     }
 
     fn write(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<()> {
@@ -249,45 +289,6 @@ impl Store {
         };
         run().map_err(|error| classify(&self.path, error))
     }
-}
-
-type Columns = (Option<u64>, Option<u64>, Option<u64>);
-
-fn columns(shape: Option<Shape>) -> Columns {
-    match shape {
-        Some(shape) => (Some(shape.rate.bits_per_s()), Some(shape.burst.bytes()), Some(shape.latency.ns())),
-        None => (None, None, None),
-    }
-}
-
-fn shape(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Shape>> {
-    let Some(rate) = row.get::<_, Option<u64>>(first)? else { return Ok(None) };
-    let rate = Rate::from_bits_per_s(rate).ok_or(rusqlite::Error::IntegralValueOutOfRange(first, 0))?;
-    let burst = Bytes::from_bytes(row.get(first + 1)?);
-    Ok(Some(Shape { rate, burst, latency: Nanos::from_ns(row.get(first + 2)?) }))
-}
-
-fn attachment(row: &Row<'_>) -> rusqlite::Result<Attachment> {
-    let wrong = |column: usize| {
-        rusqlite::Error::InvalidColumnType(column, String::new(), rusqlite::types::Type::Text)
-    };
-    let text = |column: usize| row.get::<_, String>(column);
-    let slot: u32 = row.get(0)?;
-    if slot >= CAPACITY {
-        return Err(rusqlite::Error::IntegralValueOutOfRange(0, slot.into()));
-    }
-    Ok(Attachment {
-        slot,
-        boot_id: text(1)?,
-        interface: text(2)?,
-        ifindex: row.get(3)?,
-        mac: text(4)?.parse().map_err(|_wrong| wrong(4))?,
-        hook: Hook::from_name(&text(5)?).ok_or_else(|| wrong(5))?,
-        order: Order::from_name(&text(6)?).ok_or_else(|| wrong(6))?,
-        made_clsact: row.get(7)?,
-        state: State::from_name(&text(8)?).ok_or_else(|| wrong(8))?,
-        limits: Limits([shape(row, 9)?, shape(row, 12)?]),
-    })
 }
 
 /// Why `SQLite` could not open a database, which it does not say: nothing need be wrong with it.

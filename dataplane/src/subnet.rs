@@ -148,12 +148,6 @@ impl Subnet {
         let kept = self.reserved.iter().find(|(_, kept)| **kept == address);
         kept.map(|(name, _)| format!("{name} (reserved)"))
     }
-
-    /// Addresses that endpoints can be given by themselves, in order. The first of an IPv6 subnet
-    /// is the routers' anycast address (RFC 4291, 2.6.1), and is left out like the network's of IPv4.
-    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.range.iter().filter(|address| self.judge("", *address).is_ok() && self.owner(*address).is_none())
-    }
 }
 
 /// Whether two subnets have an address in common.
@@ -278,16 +272,6 @@ mod tests {
             matches!(with(&[("a", "10.1.0.1")]), Err(Unfit::Taken { owner, .. }) if owner == "the gateway")
         );
         assert!(matches!(with(&[("a", "10.9.0.1")]), Err(Unfit::Outside { .. })));
-    }
-
-    #[test]
-    fn endpoints_get_neither_ends_nor_gateway_nor_what_is_kept() {
-        let reserved = BTreeMap::from([("a".parse().expect("a name"), ip("10.1.0.3"))]);
-        let subnet = Subnet::new(cidr("10.1.0.0/29"), None, None, reserved).expect("fits");
-        let addresses: Vec<String> = subnet.addresses().map(|address| address.to_string()).collect();
-        assert_eq!(addresses, ["10.1.0.2", "10.1.0.4", "10.1.0.5", "10.1.0.6"]);
-        let v6 = plain("fd00::/125").expect("fits");
-        assert_eq!(v6.addresses().count(), 6, "all but the routers' anycast address and the gateway");
     }
 
     #[test]

@@ -137,7 +137,7 @@ pub async fn others(session: &Session, rows: &[Attachment]) -> Result<Vec<Fact>>
     for row in rows {
         for direction in Direction::ALL {
             let programs = hook::programs(&session.netlink, row, direction).await?;
-            let ours = datapath.program_id(direction);
+            let ours = datapath.program_id(row.role, direction);
             let Some(before @ 1..) = programs.iter().position(|id| *id == ours) else { continue };
             let (name, way) = (&row.interface, direction.name());
             facts.push(format!("{name}: {before} before ours in {way}; dpctl show {name} lists them"));

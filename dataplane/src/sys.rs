@@ -14,6 +14,9 @@ use std::path::Path;
 
 use dataplane_common::direction::Direction;
 
+const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+const BPF_MAP_DELETE_ELEM: libc::c_long = 3;
 const BPF_PROG_LOAD: libc::c_long = 5;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
@@ -53,6 +56,55 @@ fn c_path(path: &Path) -> io::Result<CString> {
 
 fn raw(fd: BorrowedFd<'_>) -> u32 {
     u32::try_from(fd.as_raw_fd()).expect("an open descriptor is not negative")
+}
+
+/// A map of devices by their numbers (`BPF_MAP_TYPE_DEVMAP_HASH`). aya has one, whose first use
+/// tries out what the kernel has with a dozen programs: too much for every command.
+#[derive(Debug)]
+pub struct DeviceMap(OwnedFd);
+
+/// The head of `union bpf_attr` for elements of maps.
+#[repr(C)]
+struct Element {
+    map: u32,
+    reserved: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+impl DeviceMap {
+    /// Of a map that was checked to be one, with keys of 4 bytes and values of 8.
+    pub const fn new(map: OwnedFd) -> Self {
+        Self(map)
+    }
+
+    fn element(&self, command: libc::c_long, key: u32, value: Option<&mut [u32; 2]>) -> io::Result<()> {
+        let (map, key) = (raw(self.0.as_fd()), std::ptr::from_ref(&key) as u64);
+        let value = value.map_or(0, |value| value.as_mut_ptr() as u64);
+        bpf(command, &mut Element { map, reserved: 0, key, value, flags: 0 }).map(drop)
+    }
+
+    /// Whether the device of this number is entered, and is there.
+    pub fn has(&self, ifindex: u32) -> io::Result<bool> {
+        match self.element(BPF_MAP_LOOKUP_ELEM, ifindex, Some(&mut [0; 2])) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
+    /// Enters a device of this namespace; the kernel takes it out when the device goes.
+    pub fn enter(&self, ifindex: u32) -> io::Result<()> {
+        self.element(BPF_MAP_UPDATE_ELEM, ifindex, Some(&mut [ifindex, 0]))
+    }
+
+    /// Takes a device out. None there is fine.
+    pub fn remove(&self, ifindex: u32) -> io::Result<()> {
+        match self.element(BPF_MAP_DELETE_ELEM, ifindex, None) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
 }
 
 /// One instruction of BPF (`struct bpf_insn`).
@@ -292,6 +344,54 @@ pub fn programs_on(ifindex: u32, direction: Direction) -> io::Result<Vec<u32>> {
 pub fn enter_new_network_namespace() -> io::Result<()> {
     // SAFETY: only sharing descriptors no longer could harm others, and that is not asked for.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.map_err(io::Error::from)
+}
+
+/// Gives this process, or what it becomes, mounts and a host name of its own.
+pub fn enter_new_mounts_and_name() -> io::Result<()> {
+    let flags = rustix::thread::UnshareFlags::NEWNS | rustix::thread::UnshareFlags::NEWUTS;
+    // SAFETY: as above.
+    unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(io::Error::from)
+}
+
+/// Sends frames as they are out of an interface of this thread's namespace.
+pub fn send_frames(ifindex: u32, frames: &[&[u8]]) -> io::Result<()> {
+    const ETH_ALEN: u8 = 6;
+    // SAFETY: takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let socket = owned(fd);
+    let mut to = [0; 8];
+    for frame in frames {
+        let length = frame.len().min(6);
+        to[..length].copy_from_slice(&frame[..length]);
+        let address = libc::sockaddr_ll {
+            sll_family: u16::try_from(libc::AF_PACKET).expect("17"),
+            sll_protocol: 0,
+            sll_ifindex: i32::try_from(ifindex).unwrap_or(0),
+            sll_hatype: 0,
+            sll_pkttype: 0,
+            sll_halen: ETH_ALEN,
+            sll_addr: to,
+        };
+        let size = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).expect("20");
+        // SAFETY: both pointers are valid for the lengths given with them.
+        let sent = unsafe {
+            libc::sendto(
+                socket.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                0,
+                std::ptr::from_ref(&address).cast(),
+                size,
+            )
+        };
+        if sent < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 /// The clock of the programs, in nanoseconds.

@@ -1,10 +1,13 @@
 //! Typed handles on the maps; the only writes to maps from user space.
 //!
-//! User space writes `SLOTS` and `LIMITS`. `BUCKETS` and `COUNTERS` are the programs'; they are
-//! zeroed, never changed: counters while a slot is not in use, backlogs also when they outlast a new limit.
+//! User space writes `SLOTS` and `LIMITS`, and who is who in [`Peers`]. `BUCKETS`, `COUNTERS` and
+//! `REASONS` are the programs'; the first two are zeroed, never changed: counters while a slot is
+//! not in use, backlogs also when they outlast a new limit.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
+
+mod peers;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapType, PerCpuArray, PerCpuValues};
 use aya::util::nr_cpus;
@@ -13,16 +16,19 @@ use dataplane_common::bucket::outlasts;
 use dataplane_common::counters::Counters;
 use dataplane_common::direction::Direction;
 use dataplane_common::layout::{
-    BUCKET_CAPACITY, BUCKETS, Bucket, CAPACITY, COUNTERS, LIMITS, Limits, SLOTS, Slot, SlotCounters,
-    bucket_index,
+    ADDRESSES, BUCKET_CAPACITY, BUCKETS, Bucket, CAPACITY, COUNTERS, DEVICES, ENDPOINTS, LIMITS, Limits,
+    NETWORKS, REASONS, SLOTS, Slot, SlotCounters, bucket_index,
 };
+use dataplane_common::refusal::Refusal;
 
+pub use self::peers::Peers;
 use crate::error::{Attempt, Error, Result};
 use crate::pin::{Kind, open_own_pin};
 use crate::sys;
 
 /// The maps' names, which are those of their pins.
-pub const NAMES: [&str; 4] = [SLOTS, LIMITS, BUCKETS, COUNTERS];
+pub const NAMES: [&str; 9] =
+    [SLOTS, LIMITS, BUCKETS, COUNTERS, ENDPOINTS, NETWORKS, ADDRESSES, DEVICES, REASONS];
 
 /// The maps of one instance.
 pub struct Tables {
@@ -30,6 +36,9 @@ pub struct Tables {
     limits: Array<MapData, Limits>,
     buckets: Array<MapData, Bucket>,
     counters: PerCpuArray<MapData, SlotCounters>,
+    reasons: PerCpuArray<MapData, u64>,
+    /// Who is who: networks, endpoints, their addresses and devices.
+    pub peers: Peers,
     cpus: usize,
 }
 
@@ -42,16 +51,20 @@ impl std::fmt::Debug for Tables {
 impl Tables {
     /// Opens the maps pinned in `dir`; refuses maps of another shape.
     pub fn open(dir: &Path) -> Result<Self> {
-        let slots = open_map(dir, SLOTS, MapType::Hash, size_of::<Slot>(), CAPACITY)?;
-        let limits = open_map(dir, LIMITS, MapType::Array, size_of::<Limits>(), CAPACITY)?;
-        let buckets = open_map(dir, BUCKETS, MapType::Array, size_of::<Bucket>(), BUCKET_CAPACITY)?;
-        let counters = open_map(dir, COUNTERS, MapType::PerCpuArray, size_of::<SlotCounters>(), CAPACITY)?;
+        let slots = open_map(dir, SLOTS, MapType::Hash, (4, size_of::<Slot>()), CAPACITY)?;
+        let limits = open_map(dir, LIMITS, MapType::Array, (4, size_of::<Limits>()), CAPACITY)?;
+        let buckets = open_map(dir, BUCKETS, MapType::Array, (4, size_of::<Bucket>()), BUCKET_CAPACITY)?;
+        let counters =
+            open_map(dir, COUNTERS, MapType::PerCpuArray, (4, size_of::<SlotCounters>()), CAPACITY)?;
+        let reasons = open_map(dir, REASONS, MapType::PerCpuArray, (4, size_of::<u64>()), Refusal::COUNT)?;
         let call = || format!("open the maps in {}", dir.display());
         Ok(Self {
             slots: HashMap::try_from(slots).attempt(call)?,
             limits: Array::try_from(limits).attempt(call)?,
             buckets: Array::try_from(buckets).attempt(call)?,
             counters: PerCpuArray::try_from(counters).attempt(call)?,
+            reasons: PerCpuArray::try_from(reasons).attempt(call)?,
+            peers: Peers::open(dir)?,
             cpus: nr_cpus().map_err(|(call, source)| Error::Io { call: call.to_owned(), source })?,
         })
     }
@@ -133,6 +146,15 @@ impl Tables {
         }
     }
 
+    /// Refused packets of the host since the programs were loaded, by reason, summed over the CPUs.
+    pub fn refused(&self) -> Result<Vec<(Refusal, u64)>> {
+        let count = |reason: Refusal| {
+            let per_cpu = self.reasons.get(&reason.index(), 0).attempt(|| "read the reasons".to_owned())?;
+            Ok((reason, per_cpu.iter().sum()))
+        };
+        Refusal::ALL.into_iter().map(count).collect()
+    }
+
     /// The counters of a slot, by direction, summed over the CPUs.
     pub fn counters(&self, slot: u32) -> Result<[Counters; 2]> {
         let per_cpu = self.counters.get(&slot, 0).attempt(|| format!("read the counters of slot {slot}"))?;
@@ -142,7 +164,18 @@ impl Tables {
     }
 }
 
-fn open_map(dir: &Path, name: &str, kind: MapType, value_size: usize, entries: u32) -> Result<Map> {
+fn open_map(dir: &Path, name: &str, kind: MapType, sizes: (u32, usize), entries: u32) -> Result<Map> {
+    let data = open_data(dir, name, kind, sizes, entries)?;
+    Map::from_map_data(data).attempt(|| format!("open {}", dir.join(name).display()))
+}
+
+fn open_data(
+    dir: &Path,
+    name: &str,
+    kind: MapType,
+    (key_size, value_size): (u32, usize),
+    entries: u32,
+) -> Result<MapData> {
     let path = dir.join(name);
     let wanted = format!("map {name}: {kind:?}, {value_size}-byte values, {entries} entries");
     let fd: OwnedFd = open_own_pin(&path, Kind::Map, &wanted)?;
@@ -150,7 +183,7 @@ fn open_map(dir: &Path, name: &str, kind: MapType, value_size: usize, entries: u
     let data = MapData::from_fd(fd).map_err(|_not_a_map| foreign("another kind of object".to_owned()))?;
     let info = data.info().attempt(|| format!("examine {}", path.display()))?;
     let found = (info.map_type().ok(), info.key_size(), info.value_size() as usize, info.max_entries());
-    if found != (Some(kind), 4, value_size, entries) || info.name() != name.as_bytes() {
+    if found != (Some(kind), key_size, value_size, entries) || info.name() != name.as_bytes() {
         return Err(foreign(format!(
             "map {}: {}-byte values, {} entries",
             String::from_utf8_lossy(info.name()),
@@ -158,5 +191,5 @@ fn open_map(dir: &Path, name: &str, kind: MapType, value_size: usize, entries: u
             info.max_entries()
         )));
     }
-    Map::from_map_data(data).attempt(|| format!("open {}", path.display()))
+    Ok(data)
 }

@@ -12,6 +12,7 @@ use dataplane_common::direction::Direction;
 
 use crate::attachment::{Attachment, State};
 use crate::error::{Attempt, Error, Result};
+use crate::holding;
 use crate::hook::{self, Found};
 use crate::object::{self, Datapath, Staging};
 use crate::pin::{Kind, open_own_pin};
@@ -36,6 +37,10 @@ pub async fn upgrade(session: &mut Session) -> Result<Upgraded> {
         session.store.attachments()?.into_iter().filter(|row| current(session, row)).collect();
     let staging = object::stage(&session.instance, Staging::Upgrade)?;
     let staged = load(&staging, before.is_some().then_some(layout.as_path()), &rows);
+    let staged = match staged {
+        Ok(datapath) if before.is_none() => fill(session, datapath).await,
+        other => other,
+    };
     let done = match staged {
         Ok(datapath) => swap_all(session, &datapath, &rows)
             .await
@@ -76,6 +81,14 @@ fn load(staging: &Path, layout: Option<&Path>, rows: &[Attachment]) -> Result<Da
         }
     }
     Ok(datapath)
+}
+
+/// Enters networks and endpoints into new maps, before anything runs on them.
+async fn fill(session: &mut Session, datapath: Datapath) -> Result<Datapath> {
+    let present = session.datapath.replace(datapath);
+    let filled = holding::enter_all(session).await;
+    let datapath = std::mem::replace(&mut session.datapath, present);
+    filled.and_then(|()| datapath.ok_or_else(|| Error::Load("no programs".to_owned())))
 }
 
 /// Swaps the hooks of all rows; answers how many of them had any.

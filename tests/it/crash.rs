@@ -66,6 +66,9 @@ fn tidied_up(ground: &Ground<'_>, before: &State, clean: &State, what: &str) {
     assert!(staging.is_empty(), "{what}: {staging:?}");
     eventually(&format!("{what}: {SWITCH} is back"), || !Path::new(SWITCH_RECORD).exists());
     ground.assert_still_limited(what);
+    if ground.scenario.is_of_networks() {
+        ground.assert_holds_together(what);
+    }
 }
 
 /// The child that holds the switch is killed with its parent, so nobody is left to set it back.

@@ -108,7 +108,9 @@ fn one_line_or_done(output: &Output, what: &str) {
 #[track_caller]
 fn undone_or_done(ground: &Ground<'_>, [before, after, clean]: [&State; 3], output: &Output, what: &str) {
     let [old, now, new] = [before, after, clean].map(work);
-    let removes = ["reset", "detach", "settle"].iter().any(|verb| ground.scenario.name.starts_with(verb));
+    let removes = ["reset", "detach", "settle", "disconnect", "network rm", "sandbox rm"]
+        .iter()
+        .any(|verb| ground.scenario.name.starts_with(verb));
     if output.code == 0 {
         // The old pins of an upgrade, or some of them, may be left to the next command: of the
         // same maps, a second time.
@@ -118,7 +120,14 @@ fn undone_or_done(ground: &Ground<'_>, [before, after, clean]: [&State; 3], outp
         assert_eq!(done, new, "{what}: said to be done: {output}");
     } else if removes {
         // A set of pins that is half removed is no set: the next command removes the rest.
-        let explained = |line: &str| line.contains("state removing") || line.starts_with("map entry: `");
+        // An entry whose device is gone has its number, and leads nowhere.
+        let is_of_nobody = |line: &str| {
+            let number = line.strip_prefix("map entry: interface ");
+            number.is_some_and(|number| number.starts_with(|digit: char| digit.is_ascii_digit()))
+        };
+        let explained = |line: &str| {
+            line.contains("state removing") || line.starts_with("map entry: `") || is_of_nobody(line)
+        };
         let shrunk = now.iter().all(|line| old.contains(line) || explained(line));
         assert!(shrunk, "{what}: {output}\n{now:#?}");
     } else {

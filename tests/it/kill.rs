@@ -36,6 +36,14 @@ pub(crate) struct Scenario {
     pub(crate) of_others: bool,
 }
 
+impl Scenario {
+    /// Whether it is about networks, which `reconcile --check` compares with the kernel as a whole.
+    pub(crate) fn is_of_networks(&self) -> bool {
+        let words = ["network", "sandbox", "connect"];
+        words.iter().any(|word| self.name.contains(word))
+    }
+}
+
 const fn scenario(
     name: &'static str,
     before: &'static [&'static str],
@@ -48,6 +56,19 @@ const fn scenario(
 const LIMITED: &[&str] = &["attach TIGHT veth1"];
 const LIMITED_MANY: &[&str] = &["attach TIGHT veth1", "attach MANY"];
 const LIMITED_CLSACT: &[&str] = &["attach TIGHT --hook clsact veth1"];
+
+const NETWORK: &str = "network create web --subnet 10.88.1.0/24 --subnet fd88:1::/64";
+const ROUTED: &str = "network create web --kind routed --subnet 10.88.1.0/24 --subnet fd88:1::/64";
+// The same addresses each time: those that were given back rest.
+const CONNECT: &str = "connect web BOX1 --ip 10.88.1.5 --ip fd88:1::5 --rate 1mbit";
+const CONNECTED: &[&str] = &[
+    "attach TIGHT veth1",
+    NETWORK,
+    "sandbox create BOX1",
+    "sandbox create BOX2",
+    "connect web BOX2 --ip 10.88.1.6 --ip fd88:1::6",
+    CONNECT,
+];
 
 /// Those that this kernel can have: what unpins a link, or finds by its links that a namespace is
 /// gone, needs links.
@@ -94,6 +115,22 @@ const SCENARIOS: &[Scenario] = &[
         of_others: true,
         ..scenario("clear remains", &["attach TIGHT veth1", "another's remains"], "reconcile", true)
     },
+    Scenario { done: 4, ..scenario("network create", LIMITED, NETWORK, true) },
+    Scenario { done: 4, ..scenario("network create, routed", LIMITED, ROUTED, true) },
+    scenario("network set", &["attach TIGHT veth1", NETWORK], "network set web --icc off", true),
+    Scenario { done: 4, ..scenario("sandbox create", LIMITED, "sandbox create BOX1", true) },
+    Scenario {
+        done: 4,
+        ..scenario("connect", &["attach TIGHT veth1", NETWORK, "sandbox create BOX1"], CONNECT, true)
+    },
+    Scenario {
+        done: 4,
+        ..scenario("connect, routed", &["attach TIGHT veth1", ROUTED, "sandbox create BOX1"], CONNECT, true)
+    },
+    Scenario { done: 3, ..scenario("disconnect", CONNECTED, "disconnect web BOX1", true) },
+    Scenario { done: 3, ..scenario("network rm", CONNECTED, "network rm --force web", true) },
+    Scenario { done: 3, ..scenario("sandbox rm", CONNECTED, "sandbox rm BOX1", true) },
+    scenario("reset of networks", CONNECTED, "reset --yes", false),
     scenario("reset", LIMITED_MANY, "reset --yes", false),
     scenario("reset, clsact", LIMITED_CLSACT, "reset --yes", false),
 ];
@@ -125,6 +162,8 @@ impl<'t> Ground<'t> {
     }
 
     fn words(&self, line: &str) -> String {
+        let host = self.topology.host.name();
+        let line = line.replace("BOX1", &format!("{host}-1")).replace("BOX2", &format!("{host}-2"));
         line.replace("TIGHT", TIGHT).replace("MANY", &self.many.join(" "))
     }
 
@@ -204,6 +243,13 @@ impl<'t> Ground<'t> {
         }
     }
 
+    /// Maps and kernel are as the database says.
+    #[track_caller]
+    pub(crate) fn assert_holds_together(&self, what: &str) {
+        let check = self.dpctl.try_run("reconcile --check");
+        assert_eq!(check.code, 0, "{what}: {check}");
+    }
+
     /// Runs the command once more: it must lead to where it leads without hindrance.
     #[track_caller]
     pub(crate) fn assert_leads_to(&self, clean: &State, what: &str) {
@@ -222,8 +268,28 @@ impl<'t> Ground<'t> {
 /// What matters to traffic and to the next attach: rows, map entries, hooks; not whether programs
 /// are loaded and a bpffs mounted.
 pub(crate) fn work(state: &State) -> Vec<String> {
-    let kinds = ["attachment:", "map entry:", "tcx:", "filter:", "qdisc:"];
-    kinds.iter().flat_map(|kind| state.lines(kind)).map(str::to_owned).collect()
+    let kinds = [
+        "attachment:",
+        "map entry:",
+        "tcx:",
+        "filter:",
+        "qdisc:",
+        "network:",
+        "sandbox:",
+        "endpoint:",
+        "lease:",
+        "link:",
+        "address:",
+        "route:",
+        "rule:",
+        "neighbour:",
+        "namespace ",
+        "files of sandbox ",
+    ];
+    let lines = kinds.iter().flat_map(|kind| state.lines(kind));
+    // An address that was given back is nobody's, and rests.
+    let rests = |line: &&str| line.starts_with("lease:") && line.contains("slot none");
+    lines.filter(|line| !rests(line)).map(str::to_owned).collect()
 }
 
 /// The short tier tries the same points everywhere, so that what it finds was changed here.

@@ -125,6 +125,7 @@ fn charged(dpctl: &Dpctl<'_>, direction: Direction, work: impl FnOnce()) -> Stat
         bytes: after.bytes - before.bytes,
         dropped_limit_early: after.dropped_limit_early - before.dropped_limit_early,
         dropped_limit_full: after.dropped_limit_full - before.dropped_limit_full,
+        dropped_refused: after.dropped_refused - before.dropped_refused,
         dropped_bytes: after.dropped_bytes - before.dropped_bytes,
     }
 }
@@ -218,6 +219,7 @@ fn packet_past_the_whole_queue_is_dropped_and_counted() {
             bytes: 60,
             dropped_limit_early: 0,
             dropped_limit_full: 2,
+            dropped_refused: 0,
             dropped_bytes: 120,
         };
         assert_eq!(stats, expected, "{}: exactly these counters move", direction.name());

@@ -28,7 +28,13 @@ fn host_state(host: &Namespace) -> String {
         });
         ids.collect::<Vec<_>>().join("\n")
     });
-    links + &programs + &host.run("tc qdisc show").stdout
+    // A bridge's timers run by themselves, and a carrier is noticed a little later.
+    let is_timer = |key: &str| key.contains("timer") || key.contains("operstate");
+    let quiet = |links: &str| {
+        let parts = links.split(',').filter(|part| !is_timer(part.split(':').next().unwrap_or_default()));
+        parts.collect::<Vec<_>>().join(",")
+    };
+    quiet(&links) + &programs + &host.run("tc qdisc show").stdout
 }
 
 /// An instance that refuses, and must be as it was in the end.

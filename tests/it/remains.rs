@@ -142,6 +142,7 @@ fn a_link_that_is_in_force_elsewhere_is_named() {
 
 #[test]
 fn what_is_not_ours_stays_is_named_and_is_no_remainder() {
+    need_tcx!();
     let (one, two) = (with_pair(), with_pair());
     let shared = Shared::new();
     shared.dpctl(&two, "attach many0").ok();

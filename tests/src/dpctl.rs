@@ -35,6 +35,8 @@ pub struct Stats {
     pub dropped_limit_early: u64,
     /// Packets dropped past burst and latency.
     pub dropped_limit_full: u64,
+    /// Packets that an endpoint may not send, or have.
+    pub dropped_refused: u64,
     /// Bytes of all dropped packets.
     pub dropped_bytes: u64,
 }
@@ -114,6 +116,7 @@ impl<'n> Dpctl<'n> {
             bytes: count("bytes"),
             dropped_limit_early: count("dropped_limit_early"),
             dropped_limit_full: count("dropped_limit_full"),
+            dropped_refused: count("dropped_refused"),
             dropped_bytes: count("dropped_bytes"),
         }
     }

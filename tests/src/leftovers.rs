@@ -24,6 +24,7 @@ impl Snapshot {
         lines.extend(mounts(folder));
         lines.extend(files(folder).iter().map(|file| format!("file {}", file.display())));
         lines.extend(processes_with(folder));
+        lines.extend(rules(host));
         lines.extend(expedited());
         Self(lines)
     }
@@ -33,6 +34,15 @@ impl Snapshot {
     pub fn since(&self, earlier: &Self) -> Vec<String> {
         self.0.difference(&earlier.0).cloned().collect()
     }
+}
+
+/// Policy rules and routes of `host`.
+fn rules(host: &Namespace) -> Vec<String> {
+    let shows = ["rule", "-6 rule", "route show table all proto 100", "-6 route show table all proto 100"];
+    let texts = shows.iter().map(|show| host.ip(show).stdout);
+    texts
+        .flat_map(|text| text.lines().map(|line| format!("rule or route {line}")).collect::<Vec<_>>())
+        .collect()
 }
 
 fn links(host: &Namespace) -> BTreeSet<String> {

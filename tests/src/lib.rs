@@ -11,6 +11,7 @@ pub mod topology;
 
 pub mod dpctl;
 pub mod leftovers;
+pub mod sandbox;
 pub mod state;
 
 pub mod iperf3;

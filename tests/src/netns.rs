@@ -26,6 +26,7 @@ const FOLDER: &str = "/run/netns";
 pub struct Namespace {
     name: String,
     handle: File,
+    is_own: bool,
 }
 
 impl Namespace {
@@ -33,17 +34,23 @@ impl Namespace {
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "making one changes the machine: it should be seen")]
     pub fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         static SWEEP: Once = Once::new();
         assert!(rustix::process::geteuid().is_root(), "topology tests make namespaces: run them as root");
         SWEEP.call_once(remove_those_of_dead_runs);
-        let name = format!("{PREFIX}{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = unique_name();
         run(Command::new("ip").args(["netns", "add", &name])).ok();
-        let path = Path::new(FOLDER).join(&name);
-        let handle = File::open(&path).unwrap_or_else(|e| panic!("open {}: {e}", path.display()));
-        let namespace = Self { name, handle };
+        let mut namespace = Self::named(&name);
+        namespace.is_own = true;
         namespace.ip("link set lo up");
         namespace
+    }
+
+    /// One that is there, and stays there.
+    #[track_caller]
+    pub fn named(name: &str) -> Self {
+        let path = Path::new(FOLDER).join(name);
+        let handle = File::open(&path).unwrap_or_else(|e| panic!("open {}: {e}", path.display()));
+        Self { name: name.to_owned(), handle, is_own: false }
     }
 
     /// The name, as `ip -n` takes it.
@@ -127,8 +134,16 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        delete(&self.name);
+        if self.is_own {
+            delete(&self.name);
+        }
     }
+}
+
+/// A name that no other namespace has, and that tells whose it is.
+pub fn unique_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("{PREFIX}{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Ids of all processes.
@@ -150,6 +165,8 @@ fn remove_those_of_dead_runs() {
         let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             delete(&name);
+            // Files of a sandbox lie beside it.
+            let _none = fs::remove_dir_all(Path::new("/etc/netns").join(&name));
         }
     }
 }

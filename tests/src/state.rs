@@ -26,8 +26,10 @@ impl State {
     pub fn of(host: &Namespace, dpctl: &Dpctl<'_>) -> Self {
         let mut lines = rows(&dpctl.state_dir());
         lines.extend(pins(&dpctl.bpffs_dir()));
-        lines.extend(entries(&dpctl.bpffs_dir()));
+        lines.extend(entries(host, &dpctl.bpffs_dir()));
         lines.extend(hooks(host));
+        lines.extend(stack(host));
+        lines.extend(sandboxes(host));
         let folder = dpctl.bpffs_dir();
         lines.extend(mounts(&folder).iter().map(|_| "a bpffs is mounted".to_owned()));
         lines.sort();
@@ -78,18 +80,24 @@ fn rows(state_dir: &Path) -> Vec<String> {
 fn read(database: &Path) -> rusqlite::Result<Vec<String>> {
     let connection = Connection::open(database)?;
     let mut lines = vec![];
-    for table in ["attachment", "departed"] {
+    for table in ["attachment", "departed", "network", "sandbox", "endpoint", "lease", "setting"] {
         let mut statement = connection.prepare(&format!("SELECT * FROM {table}"))?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let mut cells = vec![format!("{table}:")];
-            for (index, name) in names.iter().enumerate().filter(|(_, name)| *name != "boot_id") {
+            // The veths of endpoints are made anew, with new numbers.
+            let is_endpoint = names
+                .iter()
+                .position(|name| name == "role")
+                .is_some_and(|index| row.get::<_, String>(index).is_ok_and(|role| role == "endpoint"));
+            let is_left_out = |name: &str| name == "boot_id" || is_endpoint && name == "ifindex";
+            for (index, name) in names.iter().enumerate().filter(|(_, name)| !is_left_out(name)) {
                 let value = match row.get::<_, Value>(index)? {
                     Value::Null => "none".to_owned(),
                     Value::Integer(number) => number.to_string(),
                     Value::Real(number) => number.to_string(),
-                    Value::Text(text) => text,
+                    Value::Text(text) => without_cookie(&text),
                     Value::Blob(_) => "bytes".to_owned(),
                 };
                 cells.push(format!("{name} {value}"));
@@ -100,19 +108,81 @@ fn read(database: &Path) -> rusqlite::Result<Vec<String>> {
     Ok(lines)
 }
 
+/// What the host's network stack has: devices, addresses, routes, rules, neighbours. Numbers are
+/// left out, as they change from run to run.
+fn stack(host: &Namespace) -> Vec<String> {
+    let of_lines = |what: &str, text: String| {
+        text.lines().map(|line| format!("{what}: {}", line.trim_end())).collect::<Vec<_>>()
+    };
+    let mut lines = vec![];
+    for link in host.ip("-j -d link").json().as_array().into_iter().flatten() {
+        let (name, kind) = (&link["ifname"], &link["linkinfo"]["info_kind"]);
+        let ours = name.as_str().is_some_and(|name| name.starts_with("dpv") || name.starts_with("dpbr"));
+        if ours {
+            let (master, address) = (&link["master"], &link["address"]);
+            let closed = &link["linkinfo"]["info_slave_data"]["isolated"];
+            let up = link["flags"].to_string().contains("\"UP\"");
+            lines.push(format!(
+                "link: {name} {kind} {address} mtu {} of {master} isolated {closed} up {up}",
+                link["mtu"]
+            ));
+        }
+    }
+    for address in host.ip("-j addr").json().as_array().into_iter().flatten() {
+        for info in address["addr_info"].as_array().into_iter().flatten() {
+            lines.push(format!("address: {} {} {}", address["ifname"], info["local"], info["prefixlen"]));
+        }
+    }
+    lines.extend(of_lines("route", host.ip("route show table all proto 100").stdout));
+    lines.extend(of_lines("route", host.ip("-6 route show table all proto 100").stdout));
+    lines.extend(of_lines("rule", host.ip("rule").stdout));
+    lines.extend(of_lines("rule", host.ip("-6 rule").stdout));
+    lines.extend(of_lines("neighbour", host.ip("neigh show nud permanent").stdout));
+    lines
+}
+
+/// The number of a namespace is another each time that it is made.
+fn without_cookie(text: &str) -> String {
+    let Some((before, after)) = text.split_once("\"cookie\":") else { return text.to_owned() };
+    let rest = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    format!("{before}\"cookie\":0{rest}")
+}
+
+/// The namespaces and files of sandboxes that are called after `host`, whether a database has them
+/// or not.
+fn sandboxes(host: &Namespace) -> Vec<String> {
+    let prefix = format!("{}-", host.name());
+    let of = |folder: &str, what: &str| {
+        let names = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names
+            .filter(|name| name.starts_with(&prefix))
+            .map(|name| format!("{what} {name}"))
+            .collect::<Vec<_>>()
+    };
+    [of("/run/netns", "namespace"), of("/etc/netns", "files of sandbox")].concat()
+}
+
 fn pins(bpffs: &Path) -> Vec<String> {
     let below = |file: &Path| file.strip_prefix(bpffs).unwrap_or(file).to_string_lossy().into_owned();
     files(bpffs).iter().map(|file| format!("pin {}", below(file))).collect()
 }
 
 /// What user space has written to the maps.
-fn entries(bpffs: &Path) -> Vec<String> {
+fn entries(host: &Namespace, bpffs: &Path) -> Vec<String> {
+    let devices = host.ip("-j link").json();
+    let name = |ifindex: u32| {
+        let is_it = |link: &&serde_json::Value| link["ifindex"] == ifindex;
+        let link = devices.as_array().into_iter().flatten().find(is_it);
+        link.and_then(|link| link["ifname"].as_str()).map_or(ifindex.to_string(), str::to_owned)
+    };
     let mut lines = vec![];
     for pin in files(bpffs).iter().filter(|pin| pin.file_name().is_some_and(|n| n.as_bytes() == b"SLOTS")) {
         let found = slots(pin).and_then(|slots| {
             let limits = limits(&pin.with_file_name("LIMITS"))?;
             for (ifindex, slot) in slots {
                 let limits = limits.get(&slot, 0).map_err(|e| e.to_string())?;
+                let ifindex = name(ifindex);
                 lines.push(format!("map entry: interface {ifindex} slot {slot} limits {limits:?}"));
             }
             Ok(())

@@ -102,18 +102,26 @@ fn refuses_lengths_that_lie() {
 }
 
 #[test]
-fn refuses_source_routes() {
-    for option in [131, 137] {
+fn refuses_source_routes_and_every_option_but_router_alert() {
+    let with_options = |options: &[u8]| {
         let mut bytes = ipv4("10.0.0.2", "10.0.0.3", 17, &[]);
-        bytes[0] = 0x47;
-        bytes[3] = 28;
-        bytes.extend([1, option, 7, 4, 10, 0, 0, 9]);
-        assert_eq!(packet(0x0800, &bytes), Err(Malformed::SourceRoute));
-        bytes[21] = 148; // router alert, RFC 2113
-        bytes[22] = 4;
-        assert!(packet(0x0800, &bytes).is_ok());
-        bytes[22] = 1;
-        assert_eq!(packet(0x0800, &bytes), Err(Malformed::Header), "an option of one byte never ends");
+        let words = u8::try_from(options.len() / 4).expect("40 bytes at the most");
+        bytes[0] = 0x45 + words;
+        bytes[3] = 20 + words * 4;
+        bytes.extend(options);
+        packet(0x0800, &bytes)
+    };
+    assert!(with_options(&[148, 4, 0, 0]).is_ok(), "router alert");
+    for options in [
+        &[131, 7, 4, 10, 0, 0, 9, 0][..],
+        &[137, 7, 4, 10, 0, 0, 9, 0],
+        &[1, 131, 7, 4, 10, 0, 0, 9],
+        &[148, 4, 0, 0, 131, 3, 4, 0],
+        &[7, 4, 4, 0],
+        &[1, 1, 1, 1],
+        &[148, 1, 0, 0],
+    ] {
+        assert_eq!(with_options(options), Err(Malformed::Options), "{options:?}");
     }
     let routing = |kind| [&[17, 0, kind, 1, 0, 0, 0, 0][..], &udp(7, 9)].concat();
     assert_eq!(packet(0x86dd, &ipv6("fd00::2", "fd00::3", 43, 64, &routing(0))), Err(Malformed::SourceRoute));

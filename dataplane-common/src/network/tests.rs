@@ -18,8 +18,8 @@ fn endpoint(mac: Mac, v4: &str, network: u32) -> Endpoint {
 }
 
 fn of(intent: Intent, flags: u32, is_found: bool) -> Result<Way, Refusal> {
-    let (own, other) = (endpoint(A, "10.0.0.2", 1), endpoint(B, "10.0.0.3", 1));
-    way(intent, &own, &network(flags), is_found.then_some(&other))
+    let other = endpoint(B, "10.0.0.3", 1);
+    way(&intent, &network(flags), is_found.then_some(&other))
 }
 
 #[test]
@@ -40,20 +40,20 @@ fn the_gateway_is_reached_in_every_network() {
             assert_eq!(of(Intent::To(ip(gateway)), flags, false), Ok(Way::Host));
         }
     }
-    assert_eq!(of(Intent::Ask(ip("10.0.0.1")), 0, false), Ok(Way::Answer(GATEWAY)));
-    let host_side = Mac([2, 0, 0, 0, 1, 0xa]);
-    assert_eq!(of(Intent::Ask(ip("fd00::1")), Network::ROUTED, false), Ok(Way::Answer(host_side)));
+    assert_eq!(of(Intent::Ask(ip("10.0.0.1")), 0, false), Ok(Way::Answer));
+    assert_eq!(of(Intent::Ask(ip("fd00::1")), Network::ROUTED, false), Ok(Way::Answer));
 }
 
 #[test]
 fn a_question_is_answered_with_the_mac_that_packets_go_to() {
-    assert_eq!(of(Intent::Ask(ip("10.0.0.3")), Network::ICC, true), Ok(Way::Answer(B)));
-    let host_side = Mac([2, 0, 0, 0, 1, 0xa]);
-    assert_eq!(
-        of(Intent::Ask(ip("10.0.0.3")), Network::ICC | Network::ROUTED, true),
-        Ok(Way::Answer(host_side))
-    );
+    assert_eq!(of(Intent::Ask(ip("10.0.0.3")), Network::ICC, true), Ok(Way::Answer));
     assert_eq!(of(Intent::Ask(ip("10.0.0.9")), Network::ICC, false), Err(Refusal::Nobody));
+    let (own, other) = (endpoint(A, "10.0.0.2", 1), endpoint(B, "10.0.0.3", 1));
+    let (bridge, routed) = (network(Network::ICC), network(Network::ICC | Network::ROUTED));
+    assert_eq!(*answer(&own, &bridge, Some(&other)), B);
+    assert_eq!(*answer(&own, &bridge, None), GATEWAY);
+    assert_eq!(*answer(&own, &routed, Some(&other)), own.host_mac);
+    assert_eq!(*answer(&own, &routed, None), own.host_mac);
 }
 
 #[test]
@@ -70,9 +70,8 @@ fn beyond_the_network_there_is_the_host_alone_and_not_even_that_if_internal() {
 #[test]
 fn unset_is_nobodys_address() {
     let none = Network::new(Network::ICC);
-    let own = endpoint(A, "10.0.0.2", 1);
-    assert_eq!(way(Intent::To(Ip::UNSET), &own, &none, None), Err(Refusal::NoUplink));
-    assert_eq!(way(Intent::Ask(Ip::UNSET), &own, &none, None), Err(Refusal::Nobody));
+    assert_eq!(way(&Intent::To(Ip::UNSET), &none, None), Err(Refusal::NoUplink));
+    assert_eq!(way(&Intent::Ask(Ip::UNSET), &none, None), Err(Refusal::Nobody));
 }
 
 #[test]
@@ -90,11 +89,18 @@ fn groups_are_for_networks_that_have_a_link_of_their_own() {
 }
 
 #[test]
+fn peers_hear_of_an_address_where_they_may_hear_of_each_other() {
+    assert_eq!(of(Intent::Announce(ip("10.0.0.2")), Network::ICC, false), Ok(Way::Peers));
+    assert_eq!(of(Intent::Announce(ip("10.0.0.2")), 0, false), Ok(Way::Nowhere));
+    assert_eq!(of(Intent::Announce(ip("10.0.0.2")), Network::ICC | Network::ROUTED, false), Ok(Way::Nowhere));
+}
+
+#[test]
 fn a_foreign_bridge_carries_everything_itself() {
     for intent in [
         Intent::To(ip("192.0.2.1")),
         Intent::Ask(ip("10.0.0.9")),
-        Intent::Announce,
+        Intent::Announce(ip("10.0.0.2")),
         Intent::Group(ip("ff02::1")),
     ] {
         assert_eq!(of(intent, Network::FOREIGN | Network::ICC, false), Ok(Way::Host));

@@ -89,9 +89,9 @@ fn one_receiver_in_the_packet_and_all_on_the_link_is_refused() {
 fn it_asks_and_tells_by_arp_for_itself_alone() {
     let judge = |operation, mac, sender, target| judge(B, 0x0806, &arp(operation, mac, sender, target));
     assert_eq!(judge(1, A, "10.0.0.2", "10.0.0.3"), Ok(Intent::Ask(ip("10.0.0.3"))));
-    assert_eq!(judge(1, A, "10.0.0.2", "10.0.0.2"), Ok(Intent::Announce), "gratuitous");
-    assert_eq!(judge(1, A, "0.0.0.0", "10.0.0.2"), Ok(Intent::Announce), "a probe");
-    assert_eq!(judge(2, A, "10.0.0.2", "10.0.0.1"), Ok(Intent::Announce));
+    assert_eq!(judge(1, A, "10.0.0.2", "10.0.0.2"), Ok(Intent::Announce(ip("10.0.0.2"))), "gratuitous");
+    assert_eq!(judge(1, A, "0.0.0.0", "10.0.0.2"), Ok(Intent::Announce(ip("10.0.0.2"))), "a probe");
+    assert_eq!(judge(2, A, "10.0.0.2", "10.0.0.1"), Ok(Intent::Announce(ip("10.0.0.2"))));
     for (operation, mac, sender, target) in [
         (1, B, "10.0.0.2", "10.0.0.3"),
         (2, B, "10.0.0.2", "10.0.0.3"),
@@ -115,9 +115,9 @@ fn it_asks_and_tells_by_neighbour_discovery_for_itself_alone() {
     let tells = |source, target, mac| v6(source, "ff02::1", 255, &neighbour(136, target, 2, mac));
     assert_eq!(asks("fd00::2", "fd00::3", A), Ok(Intent::Ask(ip("fd00::3"))));
     assert_eq!(asks(OWN_LINK_LOCAL, "fd00::3", A), Ok(Intent::Ask(ip("fd00::3"))));
-    assert_eq!(tells("fd00::2", "fd00::2", A), Ok(Intent::Announce));
+    assert_eq!(tells("fd00::2", "fd00::2", A), Ok(Intent::Announce(ip("fd00::2"))));
     let detection = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &ip("fd00::2").0].concat();
-    assert_eq!(v6("::", "ff02::1:ff00:2", 255, &detection), Ok(Intent::Announce));
+    assert_eq!(v6("::", "ff02::1:ff00:2", 255, &detection), Ok(Intent::Announce(ip("fd00::2"))));
     let foreign = [&detection[..8], &ip("fd00::3").0].concat();
     assert_eq!(v6("::", "ff02::1:ff00:3", 255, &foreign), Err(Refusal::NeighbourClaim));
     assert_eq!(asks("fd00::2", "fd00::3", B), Err(Refusal::NeighbourClaim), "another's MAC");

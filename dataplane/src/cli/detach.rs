@@ -33,8 +33,11 @@ impl Detach {
         let gone: Vec<&str> = session.departed.iter().map(|row| row.interface.as_str()).collect();
         let names: Vec<String> =
             self.interfaces.iter().filter(|name| !gone.contains(&name.as_str())).cloned().collect();
-        let rows =
-            if self.all { session.store.attachments()? } else { session.attachments_of(&names).await? };
+        let rows = if self.all {
+            session.store.plain_attachments()?
+        } else {
+            session.attachments_of(&names).await?
+        };
         if rows.is_empty() && self.all && gone.is_empty() {
             return Err(Error::nothing_attached(None));
         }

@@ -4,20 +4,22 @@ use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use clap::Args;
+use serde::Serialize;
 
 use dataplane_common::direction::Direction;
 use dataplane_common::limit::Shape;
 
+use super::networks::{EndpointOut, endpoints_out};
 use super::output::{AttachmentRow, json, print};
 use super::table::{Align, Table};
 use super::{Color, Format, Global, note, note_departed};
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, Role};
 use crate::error::Result;
 use crate::hook;
 use crate::netlink::Device;
 use crate::session::Session;
 
-/// Lists the attachments with the limits in force
+/// Lists endpoints and attachments: who is who, with the limits in force
 ///
 /// A limit goes with its interface: what disappeared since the last command is named once, on
 /// standard error, with what to run for the container's new veth.
@@ -26,7 +28,7 @@ pub struct Ls {}
 
 impl Ls {
     pub(super) async fn run(self, global: &Global) -> Result<ExitCode> {
-        let rows = match Session::look(&global.directories(), "ls").await? {
+        let (rows, endpoints) = match Session::look(&global.directories(), "ls").await? {
             Some(session) => {
                 note_departed(&session.departed);
                 let rows = named_now(&session, &session.netlink.devices().await?)?;
@@ -34,17 +36,85 @@ impl Ls {
                 if session.is_settled {
                     note_lost(&rows, &hook::lost(&session.instance, &session.netlink, &rows).await?);
                 }
-                rows
+                let endpoints = endpoints_out(&session)?;
+                note_lost_endpoints(&endpoints);
+                (rows, endpoints)
             }
-            None => Vec::new(),
+            None => (Vec::new(), Vec::new()),
         };
-        if rows.is_empty() && global.output == Format::Table {
-            note("nothing is attached; dpctl attach --rate 128kbit IFACE does it");
-        } else {
-            print(&render(&rows, global.output, global.color)?)?;
+        match global.output {
+            Format::Json => print(&json(&merged(&rows, &endpoints))?)?,
+            Format::Table if rows.is_empty() && endpoints.is_empty() => {
+                note("nothing is attached; dpctl attach --rate 128kbit IFACE does it");
+            }
+            Format::Table => {
+                let plain: Vec<&Attachment> = rows.iter().filter(|row| row.role == Role::Plain).collect();
+                let mut text = String::new();
+                if !endpoints.is_empty() {
+                    text.push_str(&endpoint_table(&endpoints).render(global.color));
+                }
+                if !plain.is_empty() {
+                    text.push_str(if endpoints.is_empty() { "" } else { "\n" });
+                    text.push_str(&table(&plain).render(global.color));
+                }
+                print(&text)?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A row of the listing. An endpoint's has all that an attachment's has.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Row<'e> {
+    Endpoint(&'e EndpointOut),
+    Attachment(AttachmentRow),
+}
+
+/// Endpoints, then the attachments of others' interfaces.
+fn merged<'e>(rows: &[Attachment], endpoints: &'e [EndpointOut]) -> Vec<Row<'e>> {
+    let plain = rows.iter().filter(|row| row.role == Role::Plain);
+    let plain = plain.map(|row| Row::Attachment(AttachmentRow::new(row)));
+    endpoints.iter().map(Row::Endpoint).chain(plain).collect()
+}
+
+/// An endpoint whose veth somebody has deleted is made anew by `reconcile`, and by nothing else.
+fn note_lost_endpoints(endpoints: &[EndpointOut]) {
+    let mut lost = endpoints.iter().filter(|endpoint| endpoint.state == "lost");
+    let Some(first) = lost.next() else { return };
+    let others = lost.count();
+    let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+    note(&format!("{}/{}{more}: the interface is gone; run: dpctl reconcile", first.network, first.sandbox));
+}
+
+fn endpoint_table(endpoints: &[EndpointOut]) -> Table {
+    let mut table = Table::new(&[
+        ("ENDPOINT", Align::Left),
+        ("INTERFACE", Align::Left),
+        ("ADDRESS", Align::Left),
+        ("MAC", Align::Left),
+        ("FROM", Align::Right),
+        ("TO", Align::Right),
+    ]);
+    for endpoint in endpoints {
+        let [from, to] = endpoint.rates();
+        let none = || "-".to_owned();
+        let mut addresses = endpoint.addresses.iter();
+        table.row([
+            format!("{}/{}", endpoint.network, endpoint.sandbox),
+            endpoint.interface.clone().unwrap_or_else(none),
+            addresses.next().cloned().unwrap_or_else(none),
+            endpoint.mac.clone().unwrap_or_else(none),
+            from,
+            to,
+        ]);
+        for address in addresses {
+            let empty = String::new;
+            table.row([empty(), empty(), address.clone(), empty(), empty(), empty()]);
+        }
+    }
+    table
 }
 
 /// A limit that was set is not in force where somebody has removed a hook.
@@ -74,11 +144,11 @@ pub(super) fn named_now(session: &Session, devices: &[Device]) -> Result<Vec<Att
 pub(super) fn render(rows: &[Attachment], format: Format, color: Color) -> Result<String> {
     match format {
         Format::Json => json(&rows.iter().map(AttachmentRow::new).collect::<Vec<_>>()),
-        Format::Table => Ok(table(rows).render(color)),
+        Format::Table => Ok(table(&rows.iter().collect::<Vec<_>>()).render(color)),
     }
 }
 
-fn table(rows: &[Attachment]) -> Table {
+fn table(rows: &[&Attachment]) -> Table {
     let mut table = Table::new(&[
         ("INTERFACE", Align::Left),
         ("DIRECTION", Align::Left),

@@ -26,9 +26,9 @@ pub struct AttachmentRow {
 }
 
 /// A limit in force.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct LimitRow {
-    rate_bits_per_s: u64,
+    pub(super) rate_bits_per_s: u64,
     burst_bytes: u64,
     latency_ns: u64,
 }
@@ -49,6 +49,7 @@ pub struct CountersRow {
     bytes: u64,
     dropped_limit_early: u64,
     dropped_limit_full: u64,
+    dropped_refused: u64,
     dropped_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     packets_per_s: Option<f64>,
@@ -108,6 +109,7 @@ impl CountersRow {
             bytes: counters.bytes,
             dropped_limit_early: counters.dropped_early,
             dropped_limit_full: counters.dropped_full,
+            dropped_refused: counters.dropped_refused,
             dropped_bytes: counters.dropped_bytes,
             packets_per_s: pace.map(|pace| pace.packets_per_s),
             bits_per_s: pace.map(|pace| pace.bits_per_s),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::output::{json, print};
 use super::{Format, Global, note, note_departed};
 use crate::error::{Error, Result};
+use crate::holding;
 use crate::open::require_root;
 use crate::reconcile::{Difference, compare, reconcile};
 use crate::remains::{self, Cleared, Remainder};
@@ -19,6 +20,10 @@ pub struct Reconcile {
     /// Only say what differs; exit with 8 if anything does
     #[arg(long)]
     check: bool,
+    /// Make sandboxes of our own that ended with an earlier boot anew, with their endpoints; else
+    /// they are removed
+    #[arg(long, conflicts_with = "check")]
+    restore: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,7 +41,7 @@ impl Reconcile {
         require_root("reconcile")?;
         // All is looked at before anything is changed.
         let remainders = remains::find(&global.directories())?;
-        let mut rows = if self.check { check(global).await? } else { repair(global).await? };
+        let mut rows = if self.check { check(global).await? } else { repair(global, self.restore).await? };
         let Cleared { cleared, left, doubtful, errors } =
             if self.check { to_be_cleared(remainders) } else { remains::clear(remainders) };
         let row =
@@ -86,12 +91,18 @@ async fn check(global: &Global) -> Result<Vec<Row>> {
     }
 }
 
-async fn repair(global: &Global) -> Result<Vec<Row>> {
+async fn repair(global: &Global, restore: bool) -> Result<Vec<Row>> {
     let Some(mut session) = Session::repair(&global.directories(), "reconcile").await? else {
         return Ok(Vec::new());
     };
     note_departed(&session.departed);
+    let restored = if restore { holding::restore(&mut session).await? } else { Vec::new() };
+    let anew = |name: String| Row {
+        finding: format!("{name}: gone with its boot"),
+        repair: "made anew",
+        repaired: true,
+    };
     let differences = reconcile(&mut session).await?;
     let row = |found: &Difference| Row { finding: found.to_string(), repair: found.repair(), repaired: true };
-    Ok(differences.iter().map(row).collect())
+    Ok(restored.into_iter().map(anew).chain(differences.iter().map(row)).collect())
 }

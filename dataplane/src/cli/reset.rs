@@ -9,7 +9,7 @@ use super::{Global, interfaces, note};
 use crate::error::{Attempt, Error, Result};
 use crate::reset::reset;
 
-/// Removes every hook, pin and file that dpctl has for this network namespace
+/// Removes every network, sandbox, hook, pin and file that dpctl has for this network namespace
 #[derive(Debug, Args)]
 pub struct Reset {
     /// Do not ask
@@ -38,7 +38,7 @@ impl Reset {
 fn confirmed() -> Result<bool> {
     let asked = || -> std::io::Result<bool> {
         eprint!(
-            "dpctl: remove every limit of this network namespace, and all that dpctl keeps for it? [y/N] "
+            "dpctl: remove every network, sandbox and limit of this network namespace, and all that dpctl keeps for it? [y/N] "
         );
         std::io::stderr().flush()?;
         let mut answer = String::new();

@@ -62,8 +62,10 @@ impl Show {
                 Some(datapath) => datapath.tables.counters(row.slot)?,
                 None => [Counters::default(); 2],
             };
-            let own =
-                session.datapath.as_ref().map(|datapath| Direction::ALL.map(|d| datapath.program_id(d)));
+            let own = session
+                .datapath
+                .as_ref()
+                .map(|datapath| Direction::ALL.map(|d| datapath.program_id(row.role, d)));
             let mut is_outdated = [false; 2];
             for direction in Direction::ALL {
                 if let Some(datapath) = &session.datapath {

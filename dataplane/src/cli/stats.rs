@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde::Serialize;
 
 use dataplane_common::counters::Counters;
 use dataplane_common::direction::Direction;
@@ -14,7 +15,7 @@ use super::ls::{named_now, words};
 use super::output::{Pace, StatsRow, json, print, print_on};
 use super::table::{Align, Table};
 use super::{Format, Global, note, note_departed};
-use crate::attachment::Attachment;
+use crate::attachment::{Attachment, Role};
 use crate::error::{Error, Result};
 use crate::select;
 use crate::session::{Session, departure};
@@ -24,7 +25,8 @@ use crate::settle;
 ///
 /// Bytes are counted as limits count them: whole Ethernet frames, a large packet as the frames
 /// that it becomes. EARLY: dropped at random, since the backlog was past burst + half of rate x
-/// latency. FULL: dropped, since it was past burst + rate x latency.
+/// latency. FULL: dropped, since it was past burst + rate x latency. REFUSED: dropped, since an
+/// endpoint may not send it, or nobody may have it.
 #[derive(Debug, Args)]
 pub struct Stats {
     /// Interfaces; all if none is named
@@ -33,9 +35,38 @@ pub struct Stats {
     /// Print them every second, with the rates of that second, until Ctrl-C
     #[arg(long)]
     watch: bool,
+    /// Why packets of endpoints were refused since the programs were loaded, for the whole host
+    #[arg(long, conflicts_with_all = ["watch", "interfaces"])]
+    reasons: bool,
     /// Stop after N rounds of --watch
     #[arg(long, value_name = "N", requires = "watch")]
     count: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reason {
+    reason: &'static str,
+    packets: u64,
+}
+
+fn print_reasons(session: &Session, global: &Global) -> Result<ExitCode> {
+    let refused = match &session.datapath {
+        Some(datapath) => datapath.tables.refused()?,
+        None => Vec::new(),
+    };
+    let rows: Vec<Reason> =
+        refused.iter().map(|(reason, packets)| Reason { reason: reason.name(), packets: *packets }).collect();
+    print(&match global.output {
+        Format::Json => json(&rows)?,
+        Format::Table => {
+            let mut table = Table::new(&[("REASON", Align::Left), ("PACKETS", Align::Right)]);
+            for row in &rows {
+                table.row([row.reason.to_owned(), row.packets.to_string()]);
+            }
+            table.render(global.color)
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 const ROUND: Duration = Duration::from_secs(1);
@@ -47,6 +78,9 @@ impl Stats {
             return self.nothing(global);
         };
         note_departed(&session.departed);
+        if self.reasons {
+            return print_reasons(&session, global);
+        }
         let rows = match self.interfaces.as_slice() {
             [] => named_now(&session, &session.netlink.devices().await?)?,
             names => session.attachments_of(names).await?,
@@ -186,6 +220,8 @@ impl Reading {
         }
         columns.extend([("PACKETS", Align::Right), ("BYTES", Align::Right)]);
         columns.extend([("EARLY", Align::Right), ("FULL", Align::Right)]);
+        let has_endpoints = self.rows.iter().any(|(row, _)| row.role == Role::Endpoint);
+        columns.extend(has_endpoints.then_some(("REFUSED", Align::Right)));
         let mut table = Table::new(&columns);
         for (attachment, counters) in &self.rows {
             for direction in Direction::ALL {
@@ -199,6 +235,7 @@ impl Reading {
                 }
                 let c = counters[direction.index()];
                 cells.extend([c.packets, c.bytes, c.dropped_early, c.dropped_full].map(|n| n.to_string()));
+                cells.extend(has_endpoints.then(|| c.dropped_refused.to_string()));
                 table.row(cells);
             }
         }

@@ -1,15 +1,19 @@
-//! Devices, the peers of veths, and the numbers of namespaces: only looked up, never changed.
+//! Devices, the peers of veths, and the numbers of namespaces: only looked up here.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rtnetlink::packet_core::{DefaultNla, NLM_F_ACK, NLM_F_DUMP};
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage, Prop};
+use rtnetlink::packet_route::link::{
+    InfoKind, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, Prop,
+};
 use rtnetlink::packet_route::nsid::{NsidAttribute, NsidMessage};
 
+use dataplane_common::address::Mac;
+
+use super::links::closed;
 use super::{Netlink, is_errno};
 use crate::error::{Error, Result};
-use crate::mac::Mac;
 
 /// A network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,14 @@ pub struct Device {
     pub kind: String,
     /// The other end of a veth.
     pub peer: Option<Peer>,
+    /// Whether somebody has brought it up.
+    pub is_up: bool,
+    /// Its MTU, in bytes.
+    pub mtu: u32,
+    /// The bridge that it is a port of, or whatever else commands it.
+    pub controller: Option<u32>,
+    /// Whether it is a port that its bridge keeps apart from others.
+    pub is_closed_port: bool,
 }
 
 /// The other end of a veth.
@@ -128,6 +140,10 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
         mac: Mac::default(),
         kind: "physical".to_owned(),
         peer: None,
+        is_up: link.header.flags.contains(LinkFlags::Up),
+        mtu: 0,
+        controller: None,
+        is_closed_port: false,
     };
     let (mut peer, mut nsid) = (None, None);
     for attribute in link.attributes {
@@ -137,12 +153,18 @@ fn device(message: RouteNetlinkMessage) -> Option<Device> {
                 device.altnames = properties.into_iter().filter_map(altname).collect();
             }
             LinkAttribute::Address(bytes) => device.mac = Mac::from_slice(&bytes),
+            LinkAttribute::Mtu(mtu) => device.mtu = mtu,
+            LinkAttribute::Controller(ifindex) => device.controller = Some(ifindex),
             LinkAttribute::Link(ifindex) => peer = Some(ifindex),
             LinkAttribute::LinkNetNsId(id) => nsid = Some(id),
             LinkAttribute::LinkInfo(infos) => {
                 for info in infos {
-                    if let LinkInfo::Kind(kind) = info {
-                        device.kind = kind_name(&kind);
+                    match info {
+                        LinkInfo::Kind(kind) => device.kind = kind_name(&kind),
+                        LinkInfo::PortData(InfoPortData::BridgePort(flags)) => {
+                            device.is_closed_port = closed().iter().all(|flag| flags.contains(flag));
+                        }
+                        _ => {}
                     }
                 }
             }

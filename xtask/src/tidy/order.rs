@@ -5,20 +5,24 @@
 pub(super) const CRATES: &[(&str, &str)] = &[
     (
         "dataplane-common/src",
-        "pod layout counters verdict neighbour network sender headers refusal frames address frame bucket limit rate size time notation direction",
+        "pod layout counters verdict neighbour hops network sender headers sum refusal frames address frame bucket limit rate size time notation direction",
     ),
-    ("dataplane-ebpf/src", "limiter packet maps clock"),
+    ("dataplane-ebpf/src", "endpoint copies part sender answer fib rewrite limiter packet maps clock"),
     (
         "dataplane/src",
-        "cli cli::attach cli::detach cli::limit cli::show cli::stats cli::ls cli::doctor cli::reconcile cli::upgrade \
-         cli::reset cli::completions cli::man cli::limit_options cli::output cli::table cli::progress \
-         doctor surroundings select attach detach limits reset reconcile open remains settle upgrade session unmake hook object tables pin \
-         network pool subnet name store attachment instance bpffs expedite private_dir lockfile features netlink netlink::devices netlink::clsact netns descriptors \
-         mac sys error",
+        "cli cli::attach cli::detach cli::limit cli::connect cli::sandbox cli::network cli::config cli::show cli::stats cli::ls \
+         cli::doctor cli::reconcile cli::upgrade cli::reset cli::completions cli::man cli::networks cli::limit_options cli::output \
+         cli::table cli::progress \
+         doctor surroundings select attach detach limits reset reconcile exec open remains settle upgrade holding connect connect::plan \
+         sandboxes networks disconnect inside session unmake hook object tables tables::peers pin store store::attachments \
+         store::endpoints store::networks store::leases store::sandboxes store::columns \
+         kernel uplink item endpoint files sandbox pool attachment instance bpffs expedite private_dir lockfile features \
+         netlink netlink::routes netlink::neighbours netlink::addresses netlink::devices netlink::links netlink::clsact netns \
+         descriptors sys error refused network subnet name",
     ),
     (
         "tests/src",
-        "peers peers::docker peers::podman peers::ground peers::image path burst state strace dpctl iperf3 tcp topology \
+        "sandbox peers peers::docker peers::podman peers::ground peers::image path burst state strace dpctl iperf3 tcp topology \
          udp meter run packet machine hooks skip leftovers netns command eventually",
     ),
     (
@@ -53,8 +57,12 @@ pub(super) const UNSAFE_FILES: &[&str] = &[
     "bench/src/sys.rs",
     "dataplane-common/src/pod.rs",
     "dataplane-ebpf/src/clock.rs",
+    "dataplane-ebpf/src/copies.rs",
+    "dataplane-ebpf/src/fib.rs",
     "dataplane-ebpf/src/maps.rs",
     "dataplane-ebpf/src/packet.rs",
+    "dataplane-ebpf/src/part.rs",
+    "dataplane-ebpf/src/rewrite.rs",
     "dataplane/src/sys.rs",
 ];
 
