@@ -240,6 +240,10 @@ fn ipv6(frame: &impl Octets, len: u32) -> Result<Packet, Malformed> {
         if length == 0 {
             let source = Ip(frame.bytes(ETHERNET + 8).ok_or(Malformed::Short)?);
             let destination = Ip(frame.bytes(ETHERNET + 24).ok_or(Malformed::Short)?);
+            // IPv4 in its mapped form is ours alone; on a link it would pass for the other family.
+            if source.is_v4() || destination.is_v4() {
+                return Err(Malformed::Header);
+            }
             return Ok(Packet { source, destination, protocol, hops: fixed[7], payload, fragment });
         }
         let [next] = frame.bytes(payload).ok_or(Malformed::Short)?;

@@ -17,7 +17,7 @@ pub struct Identity {
     pub v4: Ip,
     /// Its IPv6 address.
     pub v6: Ip,
-    /// The link-local one that its MAC makes.
+    /// The link-local one that its MAC makes, where it has IPv6.
     link_local: Ip,
     /// Its MAC.
     pub mac: Mac,
@@ -43,7 +43,9 @@ pub enum Intent {
 impl Identity {
     /// Of these addresses.
     pub const fn new(mac: Mac, v4: Ip, v6: Ip) -> Self {
-        Self { v4, v6, link_local: mac.link_local(), mac, reserved: [0; 2] }
+        let has_v6 = !matches!(v6.0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let link_local = if has_v6 { mac.link_local() } else { Ip::UNSET };
+        Self { v4, v6, link_local, mac, reserved: [0; 2] }
     }
 
     #[inline(always)]

@@ -116,7 +116,8 @@ fn receive(packet: &Packet, slot: Slot, wire: Wire) -> Result<Verdict, DropReaso
     let origin = packet.origin();
     // 0 is the host itself, and our own number an answer that was turned round.
     if origin != 0 && origin != own.ifindex {
-        let sender = maps::slot(origin).and_then(maps::endpoint);
+        // A number that a deleted device had may be anybody's by now.
+        let sender = if maps::is_alive(origin) { maps::slot(origin).and_then(maps::endpoint) } else { None };
         let allowed = match sender {
             Some(sender) => may_enter(sender, own, network),
             None => network.has(Network::FOREIGN),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use dataplane_common::network::Endpoint as MapEndpoint;
 
+use crate::attachment::State;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::expedite::Expedited;
@@ -50,6 +51,9 @@ pub(crate) async fn unmake(session: &mut Session, endpoints: &[Endpoint]) -> Res
 
 /// Makes an endpoint unknown in its network, and its slot nobody's.
 fn leave(session: &mut Session, endpoint: &Endpoint) -> Result<()> {
+    if endpoint.addresses.is_empty() {
+        return Ok(());
+    }
     let [before, after] = session.neighbours_of_slot(endpoint.network, Some(endpoint.slot))?;
     let Some(datapath) = &mut session.datapath else { return Ok(()) };
     let peers = &mut datapath.tables.peers;
@@ -92,6 +96,8 @@ async fn remove_devices(session: &Session, endpoints: &[Endpoint]) -> Result<()>
         if endpoint.boot_id == session.instance.boot_id
             && let Some(device) = netlink.device(&endpoint.host_side()).await?
             && device.is_veth()
+            // One that was never made may be another's, in whose way its making was.
+            && (endpoint.state != State::Creating || device.mac == endpoint.host_mac())
         {
             found.push(device);
         }

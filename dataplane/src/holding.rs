@@ -230,7 +230,10 @@ pub(crate) async fn mend_one(session: &mut Session, fault: &Fault) -> Result<()>
             Some(device) if device.kind == "bridge" => {
                 session.netlink.set_mac_and_mtu(name, device.ifindex, *mac, *mtu).await
             }
-            _ => session.netlink.add_bridge(name, *mac, *mtu).await,
+            _ => {
+                let item = Item::Bridge { name: name.clone(), mac: *mac, mtu: *mtu };
+                Kernel::new(&session.netlink).make(&[item]).await
+            }
         },
         Fault::Host(_, item) => Kernel::mending(&session.netlink).make(std::slice::from_ref(item)).await,
         Fault::Inside(_, item, endpoint) => {

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use crate::error::{Attempt, Error, Result};
+use crate::instance;
 use crate::netlink::Netlink;
 use crate::netns::NetNs;
 use crate::sandbox::Sandbox;
@@ -28,6 +29,10 @@ pub fn open(sandbox: &Sandbox) -> Result<NetNs> {
         Err(Error::NoHostSide { .. }) => return Err(gone()),
         other => other?,
     };
+    // Another boot counts its namespaces anew.
+    if sandbox.boot_id != instance::boot_id()? {
+        return Err(gone());
+    }
     // The path may lead to another namespace by now: a process's number is given again.
     if cookie_of(&netns)? == sandbox.cookie { Ok(netns) } else { Err(gone()) }
 }

@@ -52,9 +52,7 @@ impl Instance {
             Some(libc::ENOPROTOOPT) => Error::lacking("netns cookies", "5.14"),
             _ => Error::Io { call: "read the namespace cookie".to_owned(), source },
         })?;
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .attempt(|| "read the boot id".to_owned())?;
-        Self::at(directories, cookie, boot_id.trim())
+        Self::at(directories, cookie, &boot_id()?)
     }
 
     /// The instances of other network namespaces in these directories, and their cookies.
@@ -160,6 +158,12 @@ impl Instance {
     pub fn exists(&self) -> bool {
         self.database().exists() || self.pins.join("links").exists()
     }
+}
+
+/// Which boot this is.
+pub fn boot_id() -> Result<String> {
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    boot_id.map(|text| text.trim().to_owned()).attempt(|| "read the boot id".to_owned())
 }
 
 /// The cookie in the name of an instance's directory, as it is written there.

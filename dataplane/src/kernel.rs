@@ -51,7 +51,12 @@ impl<'n> Kernel<'n> {
     async fn make_one(&mut self, item: &Item) -> Result<()> {
         let netlink = self.netlink;
         match item {
-            Item::Bridge { name, mac, mtu } => netlink.add_bridge(name, *mac, *mtu).await,
+            Item::Bridge { name, mac, mtu } => {
+                netlink.add_bridge(name, *mac, *mtu).await?;
+                // Once more: an MTU from a bridge's birth goes with its last port, one that was set stays.
+                let ifindex = self.number(name).await?;
+                netlink.set_mac_and_mtu(name, ifindex, *mac, *mtu).await
+            }
             Item::Port { device, bridge, is_closed } => {
                 let (port, bridge) = (self.number(device).await?, self.number(bridge).await?);
                 netlink.set_bridge(device, port, bridge).await?;

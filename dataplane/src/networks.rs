@@ -100,6 +100,8 @@ pub(crate) async fn renew(session: &mut Session, row: NetworkRow) -> Result<()> 
     if row.boot_id == boot_id {
         enter(session, &row.network).await?;
     } else {
+        // What a try that was cut short has made is in the way of the next.
+        take_from_host(session, &row).await?;
         make(session, &row.network).await?;
     }
     session.store.put_network(&NetworkRow { boot_id, state: State::Ready, ..row })
@@ -129,18 +131,21 @@ pub(crate) async fn unmake(session: &mut Session, row: &NetworkRow) -> Result<()
         datapath.tables.peers.set_network(network.index, MapNetwork::default())?;
     }
     if row.boot_id == session.instance.boot_id {
-        take_from_host(session, network).await?;
+        take_from_host(session, row).await?;
     }
     session.store.remove_network(network.index)
 }
 
-async fn take_from_host(session: &Session, network: &Network) -> Result<()> {
+async fn take_from_host(session: &Session, row: &NetworkRow) -> Result<()> {
     let mut errors = Vec::new();
-    for item in item::of_network(network, 0) {
+    for item in item::of_network(&row.network, 0) {
         match item {
-            Item::Bridge { name, .. } => {
+            Item::Bridge { name, mac, .. } => {
+                // One that was never made may be another's, in whose way its making was.
+                let is_known = row.state != State::Creating;
                 if let Some(device) = session.netlink.device(&name).await?
                     && device.kind == "bridge"
+                    && (is_known || device.mac == mac)
                 {
                     errors.extend(session.netlink.remove_link(&name, device.ifindex).await.err());
                 }

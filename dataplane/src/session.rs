@@ -34,10 +34,12 @@ pub struct Session {
 }
 
 impl Session {
-    /// Of an instance whose lock somebody else holds, without its pins: for taking away.
+    /// Of an instance whose lock somebody else holds, for taking away: with its pins, if they can be
+    /// used.
     pub fn bare(instance: Instance, store: Store) -> Result<Self> {
         let netlink = Netlink::open()?;
-        let (datapath, lock, grounds) = (None, None, None);
+        let datapath = Datapath::open(&instance).ok().flatten();
+        let (lock, grounds) = (None, None);
         Ok(Self { instance, store, netlink, datapath, departed: Vec::new(), lock, grounds, is_settled: true })
     }
 

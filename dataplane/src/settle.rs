@@ -101,7 +101,12 @@ async fn settle_networks(session: &mut Session) -> Result<()> {
     for row in session.store.unfinished_networks(&session.instance.boot_id)? {
         match row.state {
             State::Creating | State::Removing => networks::unmake(session, &row).await?,
-            State::Changing | State::Ready => networks::renew(session, row).await?,
+            State::Changing | State::Ready => {
+                // A bridge of somebody else's may not be there yet; that keeps nobody from the rest.
+                if let Err(error) = networks::renew(session, row).await {
+                    tracing::warn!("{error}; dpctl reconcile tries again");
+                }
+            }
         }
     }
     for sandbox in session.store.unfinished_sandboxes()? {

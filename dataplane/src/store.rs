@@ -89,6 +89,7 @@ const NETWORKS: &str = "
     CREATE INDEX lease_freed ON lease (network, freed);
     CREATE INDEX lease_of_slot ON lease (slot);
     CREATE INDEX attachment_unfinished ON attachment (state) WHERE state != 'ready';
+    CREATE INDEX sandbox_unfinished ON sandbox (state) WHERE state != 'ready';
     CREATE INDEX endpoint_unfinished ON endpoint (state) WHERE state != 'ready';
     CREATE INDEX endpoint_mac ON endpoint (network, spec ->> '$.mac');
     CREATE TABLE setting (
@@ -159,7 +160,10 @@ impl Store {
         // and neither does the end of a command.
         let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
         let set = self.connection.execute_batch(settings);
-        set.and_then(|()| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true))
+        // What refers to what is kept by the order of our own writes. An error in the midst of an undo
+        // would keep every later command from ending it.
+        set.and_then(|()| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false))
+            .and_then(|_| self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true))
             .map_err(|error| classify(&self.path, error))?;
         if is_new {
             self.bring_up_to_date()?;

@@ -125,6 +125,11 @@ fn refused() -> Vec<Row> {
         ("PPPoE", ethernet(PEER, OWN, 0x8864, &[0; 50]), "malformed"),
         ("MPLS", ethernet(PEER, OWN, 0x8847, &[0; 50]), "malformed"),
         ("IPv4 in a frame of IPv6", frame6(&ipv4(V4, V4_PEER, 17, &[0; 40])), "malformed"),
+        (
+            "its IPv4 address in a packet of IPv6",
+            frame6(&ipv6([0, 0, 0, 0, 0, 0xffff, 0x0a4d, 0x0102], V6_PEER, 58, 255, &advertisement)),
+            "malformed",
+        ),
         ("a header that is too short", frame4(&short_header), "malformed"),
         ("a length that lies", frame4(&lying_length), "malformed"),
         ("a source route", frame4(&source_route), "malformed"),

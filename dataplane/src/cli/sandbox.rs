@@ -11,7 +11,7 @@ use super::networks::{SandboxOut, sandbox_out};
 use super::output::{json, print, tell};
 use super::table::{Align, Table};
 use super::{Format, Global, note, note_departed};
-use crate::error::{Error, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::exec::exec;
 use crate::open::require_root;
 use crate::refused::Refused;
@@ -112,7 +112,10 @@ impl Create {
     async fn run(self, global: &Global) -> Result<ExitCode> {
         let own = name(&self.name)?;
         let place = match (&self.netns, &self.join) {
-            (Some(netns), _) => Place::At(place_of(netns)),
+            (Some(netns), _) => {
+                let path = place_of(netns);
+                Place::At(std::path::absolute(&path).attempt(|| format!("{}", path.display()))?)
+            }
             (None, Some(other)) => Place::Joined(name(other)?),
             (None, None) => Place::Own,
         };
